@@ -1,0 +1,165 @@
+"""What is left of a request: grants, purpose profile, agreement, denials and rules, all at once.
+
+Nothing here asks who may know the answer; that is for the gates.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from policies.decision import Facts, FlowFacts, GrantFacts, Precision, ReleaseRequest
+from policies.purposes import asked_by_default, implied_by, may_use, profile
+from policies.reduction import effective_precision
+from policies.summary_model import fields_of, hidden, summary_model
+from policies.vocabulary import FieldId, Reason, Section
+
+NOTHING: frozenset[FieldId] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What may leave, by which flow and on which grants; or which cut left nothing.
+
+    `gives`: what each grant that it rests on gives, with the grant's position in the facts.
+    `reason` and `code` are set together: the code is the reason's own, or the `@id` of the
+    rule of this installation behind it.
+    """
+
+    fields: frozenset[FieldId] = NOTHING
+    flow: FlowFacts | None = None
+    gives: tuple[tuple[int, frozenset[FieldId]], ...] = ()
+    reason: Reason | None = None
+    code: str | None = None
+
+
+def asked(request: ReleaseRequest) -> frozenset[Section]:
+    """The sections asked for; without a word, all that the purpose may use."""
+    return asked_by_default(request.purpose) if request.sections is None else request.sections
+
+
+def usable(request: ReleaseRequest, facts: Facts) -> dict[int, GrantFacts]:
+    """The live grants that allow the operation, by their position in the facts.
+
+    Where the holder has professional secrecy and the recipient has not, only those count by
+    which the client frees the holder from it (be-secrecy).
+    """
+    allowing = implied_by(request.operation)
+    freed = facts.holder_secrecy and not facts.recipient.secrecy
+    return {
+        position: each
+        for position, each in enumerate(facts.grants)
+        if each.ended is None
+        and not allowing.isdisjoint(each.operations)
+        and (each.secrecy_release or not freed)
+    }
+
+
+def granted(request: ReleaseRequest, facts: Facts) -> dict[int, frozenset[FieldId]]:
+    """What each usable grant gives of what was asked, cut to the purpose profile."""
+    wanted = _fields_of_all(asked(request))
+    return {
+        position: each.fields & wanted & may_use(request.purpose, each.named)
+        for position, each in usable(request, facts).items()
+    }
+
+
+def flows_for(request: ReleaseRequest, facts: Facts) -> tuple[FlowFacts, ...]:
+    """The flows in force that allow the operation."""
+    allowing = implied_by(request.operation)
+    return tuple(each for each in facts.flows if not allowing.isdisjoint(each.operations))
+
+
+def remainder(request: ReleaseRequest, facts: Facts, forbidden: Mapping[Section, str]) -> Remainder:
+    """What grants, purpose profile and one flow have in common, less denials and rules.
+
+    Of several flows the one that lets most leave, then the one whose agreement has the
+    smallest id, so that the grounds of a release name one agreement. `forbidden` holds the
+    sections that a rule keeps back, with the code of the rule.
+    """
+    given = granted(request, facts)
+    left = NOTHING.union(*given.values())
+    if not left:
+        return Remainder(reason=Reason.NO_CONSENT, code=Reason.NO_CONSENT)
+    left -= facts.denied
+    if not left:
+        return Remainder(reason=Reason.EXPLICIT_DENIAL, code=Reason.EXPLICIT_DENIAL)
+    withheld = _fields_of_all(_kept_back(facts, forbidden))
+    flow = _widest(flows_for(request, facts), left - withheld)
+    if flow is None or left.isdisjoint(flow.fields):
+        return Remainder(reason=Reason.NO_ACTIVE_PROTOCOL, code=Reason.NO_ACTIVE_PROTOCOL)
+    left &= flow.fields
+    fields = left - withheld
+    if not fields:
+        return _forbidden(left, forbidden)
+    gives = tuple((at, each & fields) for at, each in given.items() if each & fields)
+    return Remainder(fields, flow, gives)
+
+
+def withheld_names(
+    request: ReleaseRequest, released: frozenset[FieldId]
+) -> tuple[tuple[str, ...], int]:
+    """What was asked for and stays behind: the names that may be told, and the count of all.
+
+    A section of which nothing is released counts by its own name, another by those of its
+    fields that the purpose could use. Health and justice are counted and never named.
+    """
+    could_use = profile(request.purpose)
+    told: list[str] = []
+    total = 0
+    for section in sorted(asked(request)):
+        fields = fields_of(section)
+        names = {section.value} if released.isdisjoint(fields) else (fields & could_use) - released
+        total += len(names)
+        if not hidden(section):
+            told += sorted(names)
+    return tuple(told), total
+
+
+def precision_of(facts: Facts, rest: Remainder) -> Precision:
+    """The level of each released field that has more than one, sorted by field.
+
+    The finest that the grants rested on ask for, and never finer than the flow allows.
+    """
+    caps = dict(rest.flow.caps) if rest.flow else {}
+    grants = [(fields, dict(facts.grants[at].precision)) for at, fields in rest.gives]
+    levels: list[tuple[FieldId, str]] = []
+    for field in sorted(rest.fields & _reducible()):
+        asked_for = [each.get(field) for fields, each in grants if field in fields]
+        levels.append((field, effective_precision(field, asked_for, caps.get(field))))
+    return tuple(levels)
+
+
+def _kept_back(facts: Facts, forbidden: Iterable[Section]) -> frozenset[Section]:
+    recipient = facts.recipient
+    kept = recipient.hard_denies | frozenset(forbidden)
+    return kept if recipient.only_sections is None else kept | (_ALL - recipient.only_sections)
+
+
+def _widest(flows: Iterable[FlowFacts], fields: frozenset[FieldId]) -> FlowFacts | None:
+    return min(flows, key=lambda each: (-len(fields & each.fields), each.agreement), default=None)
+
+
+def _forbidden(fields: frozenset[FieldId], forbidden: Mapping[Section, str]) -> Remainder:
+    """Which rule left nothing: the first of the overlay, else the directory's own limits."""
+    codes = [forbidden[each] for each in Section if each in forbidden and fields & fields_of(each)]
+    code = codes[0] if codes else Reason.SITE_RULE
+    return Remainder(reason=reason_of(code), code=code)
+
+
+def reason_of(code: str) -> Reason:
+    """The reason behind a rule's `@id`: its own, or that it is a rule of this installation."""
+    return Reason(code) if code in Reason.__members__ else Reason.SITE_RULE
+
+
+_ALL = frozenset(Section)
+
+
+@lru_cache(maxsize=4096)
+def _fields_of_all(sections: frozenset[Section]) -> frozenset[FieldId]:
+    return NOTHING.union(*map(fields_of, sections))
+
+
+@lru_cache(maxsize=1)
+def _reducible() -> frozenset[FieldId]:
+    fields = summary_model().fields.values()
+    return frozenset(each.id for each in fields if len(each.precision) > 1)
