@@ -1,0 +1,208 @@
+"""What one consent says: frozen values, and the bytes they are kept as."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from consent.belgian_time import day_of
+from policies.decision import Precision
+from policies.summary_model import fields_of
+from policies.vocabulary import FieldId, GrantId, Operation, Section
+
+_REMEMBERED = 8192
+"""Parsed consents kept in memory; one takes some 5 kB."""
+
+EVERY_SECTION = "all"
+SECRECY_RELEASE = "secrecy_release"
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """In which capacity the client agreed. `adult_at` is set for whoever was a minor."""
+
+    type: str
+    assessed_by: str | None = None
+    on: str | None = None
+    parents: str | None = None
+    adult_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The notice as it was shown, and how."""
+
+    id: str
+    version: str
+    lang: str
+    channel: str
+    sha256: str
+    interpreter: str | None = None
+    teach_back: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What proves that the client agreed. The proof itself stays with the controller."""
+
+    method: str
+    auth: str | None = None
+    place: str | None = None
+    witness: str | None = None
+    sha256: str | None = None
+    freedom_check: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One purpose, one recipient, some fields, from `start` to `end` (instants, half-open).
+
+    `reads` are the fields it gave when the client agreed. They are kept, so that a later
+    summary model that moves a field to a lower level widens nobody's consent.
+    """
+
+    id: GrantId
+    purpose: str
+    recipient: str
+    sections: tuple[str, ...]
+    ops: frozenset[Operation]
+    reads: frozenset[FieldId]
+    names: frozenset[str]
+    start: int
+    end: int | None = None
+    until_event: str | None = None
+    max_uses: int | None = None
+    onward: bool = False
+    fields: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    precision: Precision = ()
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Sections that must not go to a recipient, whatever anybody grants."""
+
+    sections: tuple[str, ...]
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A purpose to which the client said no, for one recipient or for `any`."""
+
+    purpose: str
+    recipient: str
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a client agreed to and what not, on which notice, proved by what."""
+
+    functions: tuple[str, ...]
+    capacity: Capacity
+    notice: Shown
+    evidence: Evidence
+    grants: tuple[Grant, ...]
+    denials: tuple[Denial, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+
+    def without(self, ended: frozenset[GrantId]) -> "Terms":
+        """The same with these grants marked as withdrawn."""
+        grants = (replace(g, withdrawn=True) if g.id in ended else g for g in self.grants)
+        return replace(self, grants=tuple(grants))
+
+
+@lru_cache(maxsize=256)
+def denied_fields(sections: tuple[str, ...]) -> frozenset[FieldId]:
+    """Every field of these sections; `all` is every section there is or will be."""
+    denied = Section if EVERY_SECTION in sections else map(Section, sections)
+    return frozenset[FieldId]().union(*(fields_of(section) for section in denied))
+
+
+def to_bytes(terms: Terms) -> bytes:
+    """Canonical JSON: the same terms give the same bytes."""
+    return canonical(terms)
+
+
+def canonical(value: object) -> bytes:
+    """UTF-8 JSON without spaces, members sorted; empty members and sets in one way only."""
+    text = json.dumps(
+        value, default=_plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    return text.encode()
+
+
+def _plain(value: Any) -> object:
+    if isinstance(value, frozenset):
+        return sorted(value)
+    members = ((name, getattr(value, name)) for name in value.__slots__)
+    return {
+        name: held
+        for name, held in members
+        if held is not None and held is not False and held != ()
+    }
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def from_bytes(plain: bytes) -> Terms:
+    """The terms behind canonical bytes. Remembered by the bytes: a fetch parses nothing.
+
+    Raises `ValueError`, `KeyError` or `TypeError` for bytes that `to_bytes` did not make.
+    """
+    said: Mapping[str, Any] = json.loads(plain)
+    return Terms(
+        functions=tuple(said["functions"]),
+        capacity=Capacity(**said["capacity"]),
+        notice=Shown(**said["notice"]),
+        evidence=_evidence(said["evidence"]),
+        grants=tuple(map(_grant, said.get("grants", ()))),
+        denials=tuple(
+            Denial(tuple(each["sections"]), each["recipient"]) for each in said.get("denials", ())
+        ),
+        refused=tuple(Refusal(**each) for each in said.get("refused", ())),
+    )
+
+
+def _evidence(said: Mapping[str, Any]) -> Evidence:
+    checks = tuple((name, held) for name, held in said.get("freedom_check", ()))
+    return Evidence(**{**said, "freedom_check": checks})
+
+
+def _grant(said: Mapping[str, Any]) -> Grant:
+    lists = ("sections", "fields", "include", "exclude")
+    return Grant(
+        **{
+            **said,
+            **{name: tuple(said.get(name, ())) for name in lists},
+            "ops": frozenset(map(Operation, said["ops"])),
+            "reads": frozenset(said.get("reads", ())),
+            "names": frozenset(said.get("names", ())),
+            "precision": tuple((FieldId(f), level) for f, level in said.get("precision", ())),
+        }
+    )
+
+
+def grant_document(grant: Grant) -> dict[str, object]:
+    """The grant as it is shown to who may see it: the members of a consent record."""
+    document: dict[str, object] = {
+        "id": grant.id,
+        "purpose": grant.purpose,
+        "recipient": grant.recipient,
+        "sections": list(grant.sections),
+        "fields": list(grant.fields),
+        "include": list(grant.include),
+        "exclude": list(grant.exclude),
+        "ops": sorted(grant.ops),
+        "precision": dict(grant.precision),
+        "from": day_of(grant.start).isoformat(),
+        # The end is the midnight after: the last day is the one before it.
+        "until": None if grant.end is None else day_of(grant.end - 1).isoformat(),
+        "until_event": grant.until_event,
+        "max_uses": grant.max_uses,
+        "onward": grant.onward,
+        "withdrawn": grant.withdrawn,
+    }
+    return {name: held for name, held in document.items() if held not in (None, [], {})}

@@ -1,0 +1,82 @@
+"""A client's yes once more: what it brings, and what it makes of the terms that stood."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from consent.belgian_time import day_in, day_of, end_of, instant
+from consent.content import Evidence, Grant, Shown, Terms
+from consent.forms import RENEWAL
+from consent.shape import Problems
+from consent.terms import NoticeKnown, TermsRefused, evidence_in, evidence_lacking, notice_in
+from policies.decision import Refused
+from policies.vocabulary import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """A client's yes once more: on which notice, proved by what, until when if it changes."""
+
+    notice: Shown
+    evidence: Evidence
+    end: int | None
+
+
+def read_renewal(body: Mapping[str, Any], *, at: datetime, notice_known: NoticeKnown) -> Renewal:
+    """The renewal that a body holds: notice, evidence, and `until` when it changes.
+
+    Raises `TermsRefused`. Whether the evidence is enough depends on the consent renewed.
+    """
+    problems = Problems()
+    if not problems.shaped(body, "", RENEWAL):
+        raise TermsRefused(problems.found)
+    until = day_in(body.get("until"))
+    if until and until < day_of(instant(at)):
+        problems.add("until", "past")
+    renewal = Renewal(
+        notice_in(body["notice"], notice_known, problems),
+        evidence_in(body["evidence"], problems),
+        end_of(until) if until else None,
+    )
+    if problems.found:
+        raise TermsRefused(problems.found)
+    return renewal
+
+
+def renewed(terms: Terms, renewal: Renewal, moment: int) -> Terms:
+    """The terms on another notice and evidence. What was withdrawn stays so."""
+    return replace(
+        terms,
+        notice=renewal.notice,
+        evidence=renewal.evidence,
+        grants=tuple(_renewed_grant(grant, renewal, moment) for grant in terms.grants),
+    )
+
+
+def not_renewable(terms: Terms, moment: int) -> Refused | None:
+    """Why renewed terms do not hold, or nothing when they do.
+
+    The client has come of age, the period of a grant is over, the evidence is too weak.
+    """
+    adult_at = terms.capacity.adult_at
+    if adult_at is not None and moment >= adult_at:
+        return Refused(Reason.CAPACITY_CHANGED_AGE18)
+    if any(
+        not grant.withdrawn and grant.end is not None and grant.end <= max(moment, grant.start)
+        for grant in terms.grants
+    ):
+        return Refused(Reason.CONTENT_REFUSED, details=("until",))
+    if evidence_lacking(terms):
+        return Refused(Reason.CONTENT_REFUSED, details=("evidence.method",))
+    return None
+
+
+def _renewed_grant(grant: Grant, renewal: Renewal, moment: int) -> Grant:
+    if grant.withdrawn:
+        return grant
+    kind, _, name = grant.recipient.partition(":")
+    recipient = grant.recipient
+    if kind == "partnership":
+        recipient = f"partnership:{name.partition('@')[0]}@{day_of(moment).isoformat()}"
+    return replace(grant, recipient=recipient, end=renewal.end or grant.end)
