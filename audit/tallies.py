@@ -1,0 +1,88 @@
+"""What the tables hold, counted by the database, for the verifier to compare."""
+
+from sqlalchemy import Connection, and_, bindparam, func, null, outerjoin, select, union_all
+from sqlmodel import col
+
+from audit.parts import NOBODY
+from audit.records import LIVE, AuditIndex, AuditPart, AuditSubject, AuditTile, of_shard
+
+_TILE = select(col(AuditTile.data)).where(
+    of_shard(AuditTile),
+    col(AuditTile.level) == bindparam("level"),
+    col(AuditTile.n) == bindparam("n"),
+)
+_TILES = (
+    select(col(AuditTile.level), func.count())
+    .where(of_shard(AuditTile))
+    .group_by(col(AuditTile.level))
+)
+_TOMBSTONES = (
+    select(col(AuditPart.state), func.count().label("n"))
+    .where(of_shard(AuditPart), col(AuditPart.state) != LIVE)
+    .group_by(col(AuditPart.state))
+)
+_COUNTED = (
+    select(col(AuditPart.key_id), func.count().label("n"), func.min(col(AuditPart.idx)).label("i"))
+    .where(
+        of_shard(AuditPart),
+        col(AuditPart.label) == "s",
+        col(AuditPart.state) == LIVE,
+        col(AuditPart.key_id) != NOBODY,
+    )
+    .group_by(col(AuditPart.key_id))
+    .subquery()
+)
+_MISCOUNTED = union_all(
+    select(_COUNTED.c.i)
+    .select_from(
+        outerjoin(
+            _COUNTED,
+            AuditSubject,
+            and_(of_shard(AuditSubject), col(AuditSubject.key_id) == _COUNTED.c.key_id),
+        )
+    )
+    .where(
+        func.coalesce(col(AuditSubject.n) + col(AuditSubject.n_delayed), 0) != _COUNTED.c.n,
+    ),
+    select(null()).where(
+        of_shard(AuditSubject),
+        col(AuditSubject.n) + col(AuditSubject.n_delayed) > 0,
+        col(AuditSubject.key_id).not_in(select(_COUNTED.c.key_id)),
+    ),
+)
+_BEYOND = union_all(
+    *(
+        select(func.min(col(table.idx)).label("first")).where(
+            of_shard(table), col(table.idx) >= bindparam("size")
+        )
+        for table in (AuditPart, AuditIndex)
+    )
+)
+
+
+def tile(connection: Connection, shard: int, level: int, n: int) -> bytes | None:
+    """The hashes of a tile as stored, or nothing."""
+    key = {"at_shard": shard, "level": level, "n": n}
+    data = connection.scalars(_TILE, key).first()
+    return None if data is None else bytes(data)
+
+
+def tiles_per_level(connection: Connection, *, shard: int) -> list[tuple[int, int]]:
+    """How many tiles are stored on each level that has any."""
+    return [(level, tiles) for level, tiles in connection.execute(_TILES, {"at_shard": shard})]
+
+
+def tombstones(connection: Connection, *, shard: int) -> dict[int, int]:
+    """How many parts are gone, by the state that says why."""
+    return {row.state: row.n for row in connection.execute(_TOMBSTONES, {"at_shard": shard})}
+
+
+def miscounted(connection: Connection, *, shard: int) -> list[int | None]:
+    """For every client whose counter is not the number of parts s: the first of these."""
+    return list(connection.scalars(_MISCOUNTED, {"at_shard": shard}))
+
+
+def rows_beyond(connection: Connection, *, shard: int, size: int) -> list[int]:
+    """The first part and the first index row that no entry of a log of this size has."""
+    found = connection.execute(_BEYOND, {"at_shard": shard, "size": size})
+    return [row.first for row in found if row.first is not None]
