@@ -1,0 +1,128 @@
+"""Consents over HTTP, for the organisation that asked for them."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import Field, StringConstraints
+
+from consent.belgian_time import instant
+from consent.content import Terms, grant_document
+from consent.lifecycle import releases
+from consent.register import ConsentView
+from exchange.api.answers import answer
+from exchange.api.clients import handle_in
+from exchange.api.dependencies import Body, ConsentCaller, RequestServices, body_of, json_of
+from exchange.api.forms import CONSENT, ClientPath, ConsentPath, ShortCode, instant_text
+from exchange.flows.give_consent import ConsentOrder, give_consent
+from exchange.flows.view_consents import view_consents, view_receipt
+from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
+from exchange.problems import INVALID_CONTENT, RequestRefused, settled
+from policies.vocabulary import ConsentId, ConsentState, GrantId
+
+router = APIRouter(prefix="/v1", tags=["consents"])
+
+
+class NewWithdrawal(Body):
+    """By which way the client said so, and which grants it is about; without: all of them."""
+
+    via: ShortCode
+    grants: (
+        Annotated[
+            list[Annotated[str, StringConstraints(pattern=r"^g[0-9]{1,4}$")]],
+            Field(min_length=1, max_length=200),
+        ]
+        | None
+    ) = None
+
+
+@router.post("/clients/{client}/consents", status_code=201)
+async def post_consent(
+    client: ClientPath, request: Request, caller: ConsentCaller, services: RequestServices
+) -> Response:
+    """Record what a client agreed to and what not; the receipt is for the client."""
+    body = await json_of(request)
+    if not isinstance(body, dict):
+        raise RequestRefused(INVALID_CONTENT, (("body", "object_needed"),))
+    order = ConsentOrder(handle_in(client), body)
+    given = settled(await services.writer.run(give_consent, caller, order, services.receipts))
+    body_out = {
+        "consent": given.consent,
+        "state": given.state,
+        "grants": [grant_document(grant) for grant in given.terms.grants],
+        "receipt": given.receipt,
+    }
+    return answer(body_out, 201)
+
+
+@router.get("/clients/{client}/consents")
+async def get_consents(
+    client: ClientPath, caller: ConsentCaller, services: RequestServices
+) -> Response:
+    """Every consent that this client gave to you, oldest first. The look is logged."""
+    views = settled(await services.writer.run(view_consents, caller, handle_in(client)))
+    now = instant(services.clock())
+    return answer({"items": [_shown(each, now) for each in views], "next": None})
+
+
+@router.post("/consents/{consent}/withdrawal")
+async def post_withdrawal(
+    consent: ConsentPath,
+    body: Annotated[NewWithdrawal, Depends(body_of(NewWithdrawal))],
+    caller: ConsentCaller,
+    services: RequestServices,
+) -> Response:
+    """Stop sharing, at once: no fetch after this answer rests on what was withdrawn."""
+    grants = None if body.grants is None else tuple(GrantId(each) for each in body.grants)
+    order = Withdrawal(consent_in(consent), body.via, grants)
+    ended = settled(await services.writer.run(withdraw_consent, caller, order))
+    body_out = {
+        "consent": ended.consent,
+        "state": ended.state,
+        "withdrawn_at": instant_text(ended.at),
+    }
+    return answer(body_out)
+
+
+@router.get("/consents/{consent}/receipt")
+async def get_receipt(
+    consent: ConsentPath, caller: ConsentCaller, services: RequestServices
+) -> Response:
+    """The receipt that the client was given (a compact JWS), byte for byte."""
+    receipt = settled(await services.writer.run(view_receipt, caller, consent_in(consent)))
+    return Response(receipt, media_type="application/jwt", headers={"Cache-Control": "no-store"})
+
+
+def consent_in(text: str) -> ConsentId:
+    """The id in a path; what has not the form of one is nobody's."""
+    return ConsentId(text if re.fullmatch(CONSENT, text) else "c-none")
+
+
+def _shown(view: ConsentView, now: int) -> dict[str, Any]:
+    terms: Terms = view.terms
+    return {
+        "consent": view.consent,
+        "state": _state_at(view, now),
+        "suspended": view.suspended,
+        "grants": [grant_document(grant) for grant in terms.grants],
+        "denials": [
+            {"sections": list(each.sections), "recipient": each.recipient} for each in terms.denials
+        ],
+        "refused": [
+            {"purpose": each.purpose, "recipient": each.recipient} for each in terms.refused
+        ],
+        "notice": {
+            "id": terms.notice.id,
+            "version": terms.notice.version,
+            "lang": terms.notice.lang,
+            "sha256": terms.notice.sha256,
+        },
+        "given_at": instant_text(instant(view.given_at)),
+    }
+
+
+def _state_at(view: ConsentView, now: int) -> ConsentState:
+    """How it stands; a consent of which every grant is over has expired."""
+    ends = [grant.end for grant in view.terms.grants if not grant.withdrawn]
+    over = bool(ends) and all(end is not None and end <= now for end in ends)
+    return ConsentState.EXPIRED if over and releases(view.state) else view.state

@@ -1,0 +1,43 @@
+"""The shapes that text takes in bodies, paths and queries; nothing longer or stranger passes."""
+
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import StringConstraints
+
+from consent.belgian_time import time_of
+
+_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
+HANDLE = r"^[a-z2-7]{26}$"
+CONSENT = r"^c-[0-9a-z-]{4,40}$"
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\n\t]+$")]
+ShortCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,59}$")]
+Purpose = Annotated[str, StringConstraints(pattern=r"^P[0-9]{1,3}$")]
+"""Any code of that form may be asked; whether there is such a purpose is decided, not parsed."""
+
+Organisation = Annotated[str, StringConstraints(pattern=r"^org:[a-z0-9][a-z0-9-]{1,39}$")]
+HandleText = Annotated[str, StringConstraints(pattern=HANDLE)]
+HandoverText = Annotated[str, StringConstraints(pattern=_UUID)]
+Day = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Instant = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+    ),
+]
+
+# In a path anything may stand: what has not the form of an id is nobody's, like any unknown id.
+ClientPath = Annotated[str, Path(alias="client", max_length=200)]
+ConsentPath = Annotated[str, Path(alias="consent", max_length=200)]
+HandoverPath = Annotated[str, Path(alias="handover", max_length=200)]
+
+
+def instant_text(moment: int) -> str:
+    """Microseconds since 1970 as RFC 3339 in UTC, whole seconds."""
+    return time_of(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def organisation_of(name: str) -> Any:
+    """`org:vdab-gent` as the directory knows it."""
+    return name.removeprefix("org:")

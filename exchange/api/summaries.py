@@ -1,0 +1,115 @@
+"""Summaries over HTTP: the part that consent, agreement and law allow."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import StringConstraints, model_validator
+
+from audit.log import Entry
+from consent.belgian_time import day_of, months_after
+from exchange.api.answers import answer
+from exchange.api.dependencies import Body, QueryCaller, RequestServices, body_of
+from exchange.api.forms import HandleText, HandoverText, Purpose, ShortCode
+from exchange.considering import opened_with
+from exchange.flows.fetch_summary import Released, SummaryQuery, fetch_summary
+from exchange.problems import settled
+from exchange.services import Services
+from policies.reduction import Release, reduced
+from policies.vocabulary import Handle, HandoverId, Section
+
+router = APIRouter(prefix="/v1/summaries", tags=["summaries"])
+KEPT_MONTHS = 6
+"""How long a recipient may keep what it was given after it last used it."""
+
+
+class EndUser(Body):
+    """Who asks, by the organisation's own number, and in which function. Never a name."""
+
+    id: ShortCode
+    function: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+
+
+class Query(Body):
+    """What is asked, for which purpose, by whom and for which case. All of it is logged."""
+
+    handover: HandoverText | None = None
+    client: HandleText | None = None
+    purpose: Purpose
+    sections: list[Literal[tuple(Section)]] | None = None  # type: ignore[valid-type]  # its members
+    end_user: EndUser
+    case_reference: ShortCode
+
+    @model_validator(mode="after")
+    def _one_client(self) -> "Query":
+        if (self.handover is None) == (self.client is None):
+            raise ValueError("either handover or client")
+        return self
+
+
+@router.post("/query")
+async def query_summary(
+    body: Annotated[Query, Depends(body_of(Query))],
+    caller: QueryCaller,
+    services: RequestServices,
+) -> Response:
+    """The part of a client's summary that consent, agreement and law allow you today."""
+    query = SummaryQuery(
+        purpose=body.purpose,
+        end_user=body.end_user.id,
+        function=body.end_user.function,
+        case_reference=body.case_reference,
+        handover=None if body.handover is None else HandoverId(body.handover),
+        client=None if body.client is None else Handle(body.client),
+        sections=None if not body.sections else frozenset(map(Section, body.sections)),
+    )
+    committed = await services.writer.run(fetch_summary, caller, query, services.rulebook)
+    released = settled(committed)
+    return answer(_shown(services, released, committed.entries[0]))
+
+
+def _shown(services: Services, released: Released, entry: Entry) -> dict[str, Any]:
+    """The answer, opened and reduced after the commit."""
+    decision = released.decision
+    sections = {
+        each.section: opened_with(services.vault, released.client, each)
+        for each in released.sections
+    }
+    today = day_of(released.at)
+    summary, precision = reduced(sections, _release(released, today))
+    grounds: dict[str, Any] = {"purpose": released.purpose, "grants": list(released.grants)}
+    if released.consents:
+        grounds["consent"] = released.consents[0]
+    if decision.flow is not None and not released.masked:
+        # The agreement is public and names both parties: it would unmask the sender.
+        grounds["protocol"] = decision.flow.agreement
+    return {
+        "summary": summary,
+        "released": list(decision.sections),
+        "withheld": list(decision.withheld),
+        "precision": precision,
+        "obligations": {
+            "erase_by": day_of(months_after(released.at, KEPT_MONTHS)).isoformat(),
+            "onward": decision.flow is not None and decision.flow.onward,
+        },
+        "grounds": grounds,
+        "audit": {"index": entry.index, "leaf_hash": entry.leaf_hash.hex()},
+    }
+
+
+def _release(released: Released, today: date) -> Release:
+    decision = released.decision
+    return Release(
+        fields=decision.fields,
+        precision=decision.precision,
+        high_risk=released.high_risk,
+        health=Section.HEALTH in decision.sections,
+        justice=Section.JUSTICE in decision.sections,
+        explicit=decision.fields & released.named,
+        masked_origin=released.masked,
+        recipient_type=released.recipient_type,
+        at=today,
+        pseudonym=released.pseudonym,
+        organisation_types=released.organisation_types,
+        origin=released.holder,
+    )

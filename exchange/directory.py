@@ -1,0 +1,292 @@
+"""Who takes part, under which agreements, with which machines: the directory and its tables.
+
+It holds nothing personal, changes seldom and is read with every decision. So a batch reads its
+version number under the lock, and the rest only when that has moved.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
+from sqlmodel import Field, SQLModel, col
+
+from consent.notices import NoticeLibrary
+from consent.register import notices_in
+from policies.agreements import Agreement, any_in_force, flows_between, read_agreement
+from policies.decision import FlowFacts, RecipientFacts
+from policies.organisations import (
+    Organisation,
+    Partnership,
+    recipient_facts,
+)
+from policies.organisations import (
+    read_directory as read_organisations,
+)
+from policies.text_scan import Scanner, scanner
+from policies.vocabulary import ApplicationId, OrganisationId, OrganisationType
+
+
+class DirectoryState(SQLModel, table=True):
+    """How often the directory has changed."""
+
+    __tablename__ = "directory_state"
+
+    shard: int = Field(primary_key=True)
+    version: int = Field(sa_type=BigInteger)
+
+
+class DirectoryEntry(SQLModel, table=True):
+    """An organisation, partnership or agreement, as the document it was applied as."""
+
+    __tablename__ = "directory_entry"
+
+    shard: int = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    document: str
+
+
+class Application(SQLModel, table=True):
+    """A machine's credentials: its public key and what it may ask for."""
+
+    __tablename__ = "application"
+
+    shard: int = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    organisation: str
+    scopes: str
+    key: str
+    registered_at: int = Field(sa_type=BigInteger)
+    revoked_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class Member(SQLModel, table=True):
+    """A member of an organisation's staff, by the organisation's own number, without a name."""
+
+    __tablename__ = "member"
+
+    shard: int = Field(primary_key=True)
+    organisation: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    roles: str
+    site: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredApplication:
+    """An application as commands see it. `key` is its public JWK."""
+
+    id: ApplicationId
+    organisation: OrganisationId
+    scopes: frozenset[str]
+    key: Mapping[str, Any]
+    revoked: bool
+
+
+@dataclass(frozen=True)
+class Directory:
+    """The directory at one version. What it works out is remembered as long as it lives."""
+
+    version: int
+    organisations: Mapping[OrganisationId, Organisation]
+    partnerships: Mapping[str, Partnership]
+    agreements: tuple[Agreement, ...]
+    applications: Mapping[ApplicationId, RegisteredApplication]
+    notices: NoticeLibrary
+    _flows: dict[tuple[Any, ...], tuple[FlowFacts, ...]] = field(default_factory=dict, repr=False)
+    _facts: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def scanner(self) -> Scanner:
+        """The text scanner; names of organisations and their sites are no names of persons."""
+        names = []
+        for each in self.organisations.values():
+            names += [each.name, each.short or each.name, *(site.name for site in each.sites)]
+        return scanner(names)
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """What organisations and partnerships are called, by id."""
+        names = {str(id): each.name for id, each in self.organisations.items()}
+        return names | {id: each.name for id, each in self.partnerships.items()}
+
+    @cached_property
+    def types(self) -> Mapping[str, str]:
+        """The type of every organisation, by id."""
+        return {id: each.type.value for id, each in self.organisations.items()}
+
+    def live(self, application: ApplicationId) -> bool:
+        """Whether the application is registered and not revoked."""
+        known = self.applications.get(application)
+        return known is not None and not known.revoked
+
+    def recipient(self, organisation: OrganisationId, on: date) -> RecipientFacts | None:
+        """What the gates must know of an organisation on a day; nothing for an unknown one."""
+        key = ("recipient", organisation, on)
+        if key not in self._facts:
+            known = self.organisations.get(organisation)
+            self._facts[key] = None if known is None else recipient_facts(known, on)
+        found: RecipientFacts | None = self._facts[key]
+        return found
+
+    def flows(
+        self, holder: OrganisationId, recipient: OrganisationId, purpose: str, on: date
+    ) -> tuple[FlowFacts, ...]:
+        """What agreements in force on the day let go from holder to recipient."""
+        key = (holder, recipient, purpose, on)
+        if key not in self._flows:
+            self._flows[key] = flows_between(
+                self.agreements, holder=holder, recipient=recipient, purpose=purpose, on=on
+            )
+        return self._flows[key]
+
+    def any_agreement(self, recipient: OrganisationId, purpose: str, on: date) -> bool:
+        """Whether the recipient has an agreement in force for the purpose with anybody."""
+        key = ("any", recipient, purpose, on)
+        if key not in self._facts:
+            self._facts[key] = any_in_force(
+                self.agreements, recipient=recipient, purpose=purpose, on=on
+            )
+        return bool(self._facts[key])
+
+    def type_of(self, organisation: OrganisationId) -> OrganisationType | None:
+        """What kind of organisation it is; nothing when there is no such one."""
+        known = self.organisations.get(organisation)
+        return None if known is None else known.type
+
+    def has_site(self, organisation: OrganisationId, site: str) -> bool:
+        known = self.organisations.get(organisation)
+        return known is not None and any(each.id == site for each in known.sites)
+
+    def members_at(self, partnership: str, day: date) -> frozenset[OrganisationId]:
+        """Who belongs to a partnership on a day; nobody, when there is no such one."""
+        known = self.partnerships.get(partnership)
+        return frozenset() if known is None else known.members_at(day)
+
+
+_VERSION = select(col(DirectoryState.version)).where(
+    col(DirectoryState.shard) == bindparam("shard")
+)
+_DOCUMENTS = (
+    select(col(DirectoryEntry.id), col(DirectoryEntry.document))
+    .where(
+        col(DirectoryEntry.shard) == bindparam("shard"),
+        col(DirectoryEntry.kind) == bindparam("kind"),
+    )
+    .order_by(col(DirectoryEntry.id))
+)
+_APPLICATIONS = select(
+    col(Application.id),
+    col(Application.organisation),
+    col(Application.scopes),
+    col(Application.key),
+    col(Application.revoked_at),
+).where(col(Application.shard) == bindparam("shard"))
+
+
+class DirectoryReader:
+    """Gives the directory as it stands; keeps the last one read for as long as it is true."""
+
+    def __init__(self, *, shard: int) -> None:
+        self._shard = shard
+        self._last: Directory | None = None
+
+    def current(self, connection: Connection) -> Directory:
+        """The directory at the version that the connection sees."""
+        version = connection.scalar(_VERSION, {"shard": self._shard}) or 0
+        if self._last is None or self._last.version != version:
+            self._last = read_directory(connection, shard=self._shard, version=version)
+        return self._last
+
+
+def read_directory(connection: Connection, *, shard: int, version: int) -> Directory:
+    organisations = documents(connection, shard=shard, kind="organisation")
+    partnerships = documents(connection, shard=shard, kind="partnership")
+    known = read_organisations(
+        {
+            "version": str(version),
+            "organisations": list(organisations.values()),
+            "partnerships": list(partnerships.values()),
+        }
+    )
+    agreements = documents(connection, shard=shard, kind="agreement")
+    return Directory(
+        version=version,
+        organisations={each.id: each for each in known.organisations},
+        partnerships={each.id: each for each in known.partnerships},
+        agreements=tuple(read_agreement(body) for body in agreements.values()),
+        applications=_applications(connection, shard),
+        notices=notices_in(connection, shard=shard),
+    )
+
+
+def _applications(
+    connection: Connection, shard: int
+) -> Mapping[ApplicationId, RegisteredApplication]:
+    rows = connection.execute(_APPLICATIONS, {"shard": shard})
+    return {
+        ApplicationId(id): RegisteredApplication(
+            ApplicationId(id),
+            OrganisationId(organisation),
+            frozenset(scopes.split()),
+            json.loads(key),
+            revoked_at is not None,
+        )
+        for id, organisation, scopes, key, revoked_at in rows
+    }
+
+
+def documents(connection: Connection, *, shard: int, kind: str) -> dict[str, Mapping[str, Any]]:
+    """Every document of a kind by its id, in the order of ids."""
+    rows = connection.execute(_DOCUMENTS, {"shard": shard, "kind": kind})
+    return {id: json.loads(document) for id, document in rows}
+
+
+def put_documents(
+    connection: Connection, *, shard: int, kind: str, new: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Store these documents in place of those with the same ids."""
+    rows = [
+        {"shard": shard, "kind": kind, "id": id, "document": _text(body)}
+        for id, body in new.items()
+    ]
+    if rows:
+        old = (col(DirectoryEntry.shard) == shard) & (col(DirectoryEntry.kind) == kind)
+        connection.execute(delete(DirectoryEntry).where(old, col(DirectoryEntry.id).in_(list(new))))
+        connection.execute(insert(DirectoryEntry), rows)
+
+
+def add_application(connection: Connection, application: Application) -> None:
+    connection.execute(insert(Application), application.model_dump())
+
+
+def revoke_application(
+    connection: Connection, *, shard: int, application: ApplicationId, at: int
+) -> bool:
+    """Whether there was such an application that was not revoked."""
+    mine = (col(Application.shard) == shard) & (col(Application.id) == application)
+    ended = update(Application).where(mine, col(Application.revoked_at).is_(None))
+    return connection.execute(ended.values(revoked_at=at)).rowcount == 1
+
+
+def put_members(connection: Connection, *, shard: int, members: Sequence[Member]) -> None:
+    for member in members:
+        same = (col(Member.organisation) == member.organisation) & (col(Member.id) == member.id)
+        connection.execute(delete(Member).where(col(Member.shard) == shard, same))
+        connection.execute(insert(Member), member.model_dump())
+
+
+def moved(connection: Connection, *, shard: int) -> None:
+    """Say that the directory has changed: every process reads it anew before it next decides."""
+    mine = col(DirectoryState.shard) == shard
+    raised = update(DirectoryState).where(mine).values(version=DirectoryState.version + 1)
+    if not connection.execute(raised).rowcount:
+        connection.execute(insert(DirectoryState), {"shard": shard, "version": 1})
+
+
+def _text(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,158 @@
+"""Administer: apply the directory, agreements, notices and members, and register applications.
+
+Operators' actions are commands like all others: in the same order, in the same log.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from audit.events import AdminChanged
+from consent import register
+from consent.notices import Notice
+from consent.register import NoticeChanged
+from exchange import directory
+from exchange.directory import Application, Member
+from exchange.transaction import Outcome, Transaction
+from policies.decision import Refused
+from policies.vocabulary import ApplicationId, OrganisationId, OrganisationType, Reason
+
+_CARE = frozenset({"client", "summary", "consent", "handover", "query", "appointment", "audit"})
+_SCOPES: Mapping[OrganisationType, frozenset[str]] = {
+    OrganisationType.EXAM_BOARD: frozenset({"handover", "query", "audit"}),
+    OrganisationType.EDUCATION_MINISTRY: frozenset({"query", "audit"}),
+    OrganisationType.BACK_OFFICE: frozenset({"aggregate"}),
+    OrganisationType.SUPERVISORY_AUTHORITY: frozenset({"audit-all"}),
+    OrganisationType.FUNDER: frozenset({"query"}),
+    OrganisationType.EMPLOYER: frozenset({"query"}),
+    OrganisationType.VOLUNTEER_ORGANISATION: frozenset({"query"}),
+    OrganisationType.TRADE_UNION: frozenset({"query"}),
+    OrganisationType.FEDERAL_BENEFIT_AGENCY: frozenset({"query"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """How many entries were new or changed, and how many stood already as they are."""
+
+    changed: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewApplication:
+    """An application to register. `key` is its public JWK; without `scopes`: all of its type."""
+
+    organisation: OrganisationId
+    key: Mapping[str, Any]
+    scopes: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationRegistered:
+    application: ApplicationId
+    scopes: frozenset[str]
+
+
+def scopes_of(type: OrganisationType) -> frozenset[str]:
+    """What applications of an organisation of this type may ask for at most."""
+    return _SCOPES.get(type, _CARE)
+
+
+def apply_documents(
+    tx: Transaction, documents: Mapping[str, Mapping[str, Mapping[str, Any]]]
+) -> Outcome[Applied]:
+    """Store documents by kind and id, checked before; the same again changes nothing."""
+    changed, events = 0, []
+    total = sum(map(len, documents.values()))
+    for kind, new in documents.items():
+        old = directory.documents(tx.connection, shard=tx.shard, kind=kind)
+        # Compared as they come back from the table: a date there is a text here.
+        different = {
+            id: body for id, body in new.items() if old.get(id) != json.loads(json.dumps(body))
+        }
+        directory.put_documents(tx.connection, shard=tx.shard, kind=kind, new=different)
+        events += [AdminChanged(what=kind, act="applied", id=id) for id in different]
+        changed += len(different)
+    if changed:
+        directory.moved(tx.connection, shard=tx.shard)
+    return Outcome(Applied(changed, total - changed), tuple(events))
+
+
+def apply_notices(tx: Transaction, notices: Sequence[Notice]) -> Outcome[Applied]:
+    """Put notices into use. One that is in use never changes: a new text is a new version."""
+    new = []
+    for each in notices:
+        try:
+            if register.keep_notice(tx.connection, shard=tx.shard, notice=each):
+                new.append(f"{each.id}/{each.version}/{each.lang}")
+        except NoticeChanged:
+            name = f"{each.id}/{each.version}/{each.lang}"
+            reason = Reason.CONTENT_REFUSED
+            return Outcome(Refused(reason, told=reason, details=(name,)))
+    if new:
+        directory.moved(tx.connection, shard=tx.shard)
+    events = tuple(AdminChanged(what="notice", act="applied", id=name) for name in new)
+    return Outcome(Applied(len(new), len(notices) - len(new)), events)
+
+
+def apply_members(tx: Transaction, members: Sequence[Member]) -> Outcome[Applied]:
+    """Store members of staff: numbers and roles, without names."""
+    unknown = sorted({each.organisation for each in members} - tx.directory.organisations.keys())
+    if unknown:
+        reason = Reason.CONTENT_REFUSED
+        return Outcome(Refused(reason, told=reason, details=tuple(unknown)))
+    directory.put_members(
+        tx.connection, shard=tx.shard, members=[_with_shard(each, tx.shard) for each in members]
+    )
+    events = tuple(
+        AdminChanged(what="member", act="applied", id=f"{each.organisation}/{each.id}")
+        for each in members
+    )
+    return Outcome(Applied(len(members), 0), events)
+
+
+def register_application(tx: Transaction, order: NewApplication) -> Outcome[ApplicationRegistered]:
+    """Register a machine of an organisation; its scopes follow the organisation's type."""
+    type = tx.directory.type_of(order.organisation)
+    most = frozenset[str]() if type is None else scopes_of(type)
+    scopes = most if order.scopes is None else order.scopes
+    if type is None or not scopes or not scopes <= most:
+        reason = Reason.CONTENT_REFUSED
+        details = ("organisation",) if type is None else ("scope", *sorted(most))
+        return Outcome(Refused(reason, told=reason, details=details))
+    taken = [
+        each
+        for each in tx.directory.applications.values()
+        if each.organisation == order.organisation
+    ]
+    application = ApplicationId(f"app:{order.organisation}-{len(taken) + 1}")
+    row = Application(
+        shard=tx.shard,
+        id=application,
+        organisation=order.organisation,
+        scopes=" ".join(sorted(scopes)),
+        key=json.dumps(order.key, sort_keys=True),
+        registered_at=tx.now,
+    )
+    directory.add_application(tx.connection, row)
+    directory.moved(tx.connection, shard=tx.shard)
+    event = AdminChanged(what="application", act="registered", id=application)
+    return Outcome(ApplicationRegistered(application, scopes), (event,))
+
+
+def revoke_application(tx: Transaction, application: ApplicationId) -> Outcome[ApplicationId]:
+    """End an application now: its tokens, still valid by themselves, count no more."""
+    if not directory.revoke_application(
+        tx.connection, shard=tx.shard, application=application, at=tx.now
+    ):
+        reason = Reason.CONTENT_REFUSED
+        return Outcome(Refused(reason, told=reason, details=("application",)))
+    directory.moved(tx.connection, shard=tx.shard)
+    event = AdminChanged(what="application", act="revoked", id=application)
+    return Outcome(application, (event,))
+
+
+def _with_shard(member: Member, shard: int) -> Member:
+    return Member(**(member.model_dump() | {"shard": shard}))

@@ -1,0 +1,31 @@
+"""Expire handovers: an offer that nobody took up ends by itself, and its access with it."""
+
+from audit.events import Actor, HandoverExpired
+from exchange import handovers
+from exchange.stepping import about, move
+from exchange.transaction import Outcome, Transaction
+from policies.vocabulary import HandoverState, OrganisationId
+
+BROKER = "app:broker"
+"""The broker itself, where it acts because time has passed."""
+
+
+def expire_handovers(tx: Transaction, most: int = 100) -> Outcome[int]:
+    """Mark offers whose deadline has passed, at most `most`; how many were marked.
+
+    Access does not wait for this: an offer past its deadline gives none (see
+    `handovers.open_handovers_for`). This tells both sides, and the log.
+    """
+    late = handovers.overdue(tx.connection, shard=tx.shard, now=tx.now, most=most)
+    events = []
+    for each in late:
+        actor = OrganisationId(each.sender)
+        move(tx, each, to=HandoverState.EXPIRED, type="expired", actor=actor)
+        events.append(
+            HandoverExpired(
+                application=BROKER,
+                actor=Actor(system=BROKER),
+                **about(tx, each),
+            )
+        )
+    return Outcome(len(late), tuple(events))

@@ -1,0 +1,188 @@
+"""Fetch a summary: a partner reads what a client agreed to share with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from audit.events import Actor, SummaryRefused, SummaryReleased
+from consent import register
+from exchange import handovers, records
+from exchange.considering import Considered, Rulebook, consider
+from exchange.handovers import Relation
+from exchange.records import KnownClient, SealedSection
+from exchange.security.tokens import Caller
+from exchange.transaction import Outcome, Transaction, by_application
+from policies.decision import Decision, Refused, ReleaseRequest
+from policies.purposes import asked_by_default
+from policies.vocabulary import (
+    ClientId,
+    ConsentId,
+    GrantId,
+    Handle,
+    HandoverId,
+    OrganisationId,
+    Section,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryQuery:
+    """What a partner asks for, who asks it there, and for which case.
+
+    Exactly one of `handover` and `client` is given. Without `sections`: all that the
+    purpose may use.
+    """
+
+    purpose: str
+    end_user: str
+    function: str
+    case_reference: str
+    handover: HandoverId | None = None
+    client: Handle | None = None
+    sections: frozenset[Section] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """What may leave, still sealed: it is opened after the commit, outside the writer."""
+
+    client: ClientId
+    holder: OrganisationId
+    pseudonym: Handle
+    purpose: str
+    decision: Decision
+    consents: tuple[ConsentId, ...]
+    grants: tuple[GrantId, ...]
+    sections: tuple[SealedSection, ...]
+    named: frozenset[str]
+    masked: bool
+    high_risk: bool
+    recipient_type: str
+    organisation_types: Mapping[str, str]
+    at: int
+
+
+@by_application
+def fetch_summary(
+    tx: Transaction, caller: Caller, query: SummaryQuery, rulebook: Rulebook
+) -> Outcome[Released]:
+    """Decide, and give back what may leave with the event that says so.
+
+    A client we do not know is decided on like any other, so that neither the time taken
+    nor the leaf tells who is a client.
+    """
+    recipient = OrganisationId(caller.organisation)
+    client, handle = _client(tx, recipient, query)
+    relations = handovers.open_handovers_for(
+        tx.connection, shard=tx.shard, client=client.id, recipient=recipient, now=tx.now
+    )
+    request = ReleaseRequest(recipient, query.purpose, query.sections)
+    considered = consider(
+        tx,
+        rulebook,
+        request,
+        client,
+        care_relation=bool(relations) or client.holder == recipient,
+        first_contact_at=_first_contact(relations, query.purpose),
+    )
+    decision = considered.decision
+    if decision.reason is not None:
+        refused = _refused(caller, query, client, decision)
+        return Outcome(Refused(decision.reason, decision.told), (refused,))
+    register.count_use(
+        tx.connection, shard=tx.shard, facts=considered.facts, rests_on=decision.rests_on
+    )
+    handovers.mark_read(tx.connection, shard=tx.shard, relations=relations, at=tx.now)
+    released = Released(
+        client=client.id,
+        holder=client.holder,
+        pseudonym=handle,
+        purpose=query.purpose,
+        decision=decision,
+        consents=considered.consents,
+        grants=considered.grants,
+        sections=considered.sections,
+        named=considered.named,
+        masked=_masked(decision, considered),
+        high_risk="high_risk" in considered.flags,
+        recipient_type=str(tx.directory.type_of(recipient)),
+        organisation_types=tx.directory.types,
+        at=tx.now,
+    )
+    return Outcome(released, (_released(caller, query, client, considered),))
+
+
+def _client(
+    tx: Transaction, recipient: OrganisationId, query: SummaryQuery
+) -> tuple[KnownClient, Handle]:
+    """The client meant, and the recipient's own name for them."""
+    if query.handover is not None:
+        return records.client_handed_over(
+            tx.connection, shard=tx.shard, handover=query.handover, recipient=recipient
+        )
+    handle = query.client or Handle("")
+    client = records.client_known_as(
+        tx.connection, shard=tx.shard, organisation=recipient, handle=handle
+    )
+    return client, handle
+
+
+def _first_contact(relations: Sequence[Relation], purpose: str) -> int | None:
+    """When recipient and client first met for this purpose: some grants end soon after."""
+    met = (each.first_contact_at for each in relations if each.purpose == purpose)
+    return min((at for at in met if at is not None), default=None)
+
+
+def _masked(decision: Decision, considered: Considered) -> bool:
+    masked_flow = decision.flow is not None and decision.flow.origin_masking
+    return masked_flow or "high_risk" in considered.flags
+
+
+def _actor(caller: Caller, query: SummaryQuery) -> Actor:
+    return Actor(user=f"{caller.organisation}/{query.end_user}", capacity=query.function)
+
+
+def _asked(query: SummaryQuery) -> tuple[str, ...]:
+    """The sections as asked, for the leaf; a purpose that may use none stands for all."""
+    return tuple(sorted(query.sections or asked_by_default(query.purpose))) or ("all",)
+
+
+def _refused(
+    caller: Caller, query: SummaryQuery, client: KnownClient, decision: Decision
+) -> SummaryRefused:
+    return SummaryRefused(
+        application=caller.application,
+        actor=_actor(caller, query),
+        client=client.id,
+        provider=client.holder or None,
+        consumer=caller.organisation,
+        purpose=query.purpose,
+        sections=_asked(query),
+        reason=str(decision.reason),
+        trace=decision.trace,
+        handover=query.handover,
+        case_reference=query.case_reference,
+    )
+
+
+def _released(
+    caller: Caller, query: SummaryQuery, client: KnownClient, considered: Considered
+) -> SummaryReleased:
+    decision = considered.decision
+    return SummaryReleased(
+        application=caller.application,
+        actor=_actor(caller, query),
+        client=client.id,
+        provider=client.holder,
+        consumer=caller.organisation,
+        purpose=query.purpose,
+        sections=_asked(query),
+        reason="OK_FILTERED" if decision.filtered else "OK",
+        consents=considered.consents,
+        grants=considered.grants,
+        protocol=None if decision.flow is None else decision.flow.agreement,
+        handover=query.handover,
+        fields=tuple(sorted(decision.fields)),
+        filtered=decision.filtered,
+        trace=decision.trace,
+        case_reference=query.case_reference,
+    )

@@ -1,0 +1,148 @@
+"""Give a consent: what a client agreed to, and what not, goes on record with its receipt."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from audit.events import Actor, ConsentGiven, ConsentRefused
+from consent import register
+from consent.belgian_time import day_in
+from consent.receipts import Receipt, receipt_claims
+from consent.terms import Terms, TermsRefused, read_terms
+from exchange import records
+from exchange.considering import opened
+from exchange.records import KnownClient
+from exchange.security.tokens import Caller
+from exchange.transaction import Outcome, Transaction, by_application
+from policies.decision import Refused
+from policies.vocabulary import (
+    NOBODY,
+    ClientId,
+    ConsentId,
+    ConsentState,
+    Handle,
+    OrganisationId,
+    Reason,
+    Section,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentOrder:
+    """A consent record as its controller sends it, for a client of its own."""
+
+    client: Handle
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The consent as it now stands. `receipt` is what the client keeps (a compact JWS)."""
+
+    consent: ConsentId
+    state: ConsentState
+    terms: Terms
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipts:
+    """Signs what the client keeps, in the name of `issuer` (an address)."""
+
+    issuer: str
+    sign: Callable[[Mapping[str, Any]], str]
+
+
+@by_application
+def give_consent(
+    tx: Transaction,
+    caller: Caller,
+    order: ConsentOrder,
+    receipts: Receipts,
+) -> Outcome[Given]:
+    """Record the consent. Who was a minor, and on which notice, is settled here and kept."""
+    controller = OrganisationId(caller.organisation)
+    client = records.client_known_as(
+        tx.connection, shard=tx.shard, organisation=controller, handle=order.client
+    )
+    if client.id == NOBODY or client.holder != controller:
+        return _refuse(caller, NOBODY, Refused(Reason.NOT_THE_HOLDER))
+    try:
+        terms = read_terms(
+            order.body,
+            controller=controller,
+            at=tx.at,
+            born=_born(tx, client),
+            directory=tx.directory,
+            notice_known=tx.directory.notices.known,
+        )
+    except TermsRefused as refused:
+        reason = Reason.CONTENT_REFUSED
+        details = tuple(f"{place}: {code}" for place, code in refused.problems)
+        return _refuse(caller, client.id, Refused(reason, told=reason, details=details))
+    return _record(tx, caller, order, client, terms, receipts)
+
+
+def _record(
+    tx: Transaction,
+    caller: Caller,
+    order: ConsentOrder,
+    client: KnownClient,
+    terms: Terms,
+    receipts: Receipts,
+) -> Outcome[Given]:
+    controller = OrganisationId(caller.organisation)
+    consent = ConsentId(f"c-{tx.new_id()}")
+    made = Receipt(
+        issuer=receipts.issuer,
+        handle=order.client,
+        consent=consent,
+        controller=controller,
+        state=ConsentState.GIVEN if terms.grants else ConsentState.REFUSED,
+        at=tx.at,
+        withdraw_at=f"{receipts.issuer}/my-file",
+        names=tx.directory.names,
+    )
+    receipt = receipts.sign(receipt_claims(made, terms))
+    state = register.give(
+        tx.connection,
+        shard=tx.shard,
+        consent=consent,
+        client=client.id,
+        controller=controller,
+        terms=terms,
+        at=tx.at,
+        sealing=tx.vault,
+        receipt=receipt,
+    )
+    event = ConsentGiven(
+        application=caller.application,
+        actor=Actor(system=caller.application),
+        client=client.id,
+        provider=controller,
+        consent=consent,
+        grants=tuple(grant.id for grant in terms.grants),
+        notice=f"{terms.notice.id}/{terms.notice.version}/{terms.notice.lang}",
+        via=terms.evidence.method,
+    )
+    return Outcome(Given(consent, state, terms, receipt), (event,))
+
+
+def _born(tx: Transaction, client: KnownClient) -> date | None:
+    """The birth date that the holder deposited, if it did."""
+    for each in records.sealed_sections(tx.connection, shard=tx.shard, client=client.id):
+        if each.section == Section.IDENT:
+            return day_in(opened(tx, client, each).get("birth_date", {}).get("value"))
+    return None
+
+
+def _refuse(caller: Caller, client: ClientId, refusal: Refused) -> Outcome[Given]:
+    event = ConsentRefused(
+        application=caller.application,
+        actor=Actor(system=caller.application),
+        client=client,
+        provider=caller.organisation,
+        reason=refusal.reason,
+    )
+    return Outcome(refusal, (event,))

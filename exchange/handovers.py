@@ -1,0 +1,308 @@
+"""The handover tables, and every statement on them. Never commits."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Connection,
+    Index,
+    bindparam,
+    insert,
+    select,
+    update,
+)
+from sqlmodel import Field, SQLModel
+
+from exchange.database import Prepared
+from policies.vocabulary import ClientId, HandoverId, HandoverState, OrganisationId
+
+OPEN = (HandoverState.OFFERED, HandoverState.ACCEPTED, HandoverState.FIRST_CONTACT)
+"""While a handover is in one of these, its recipient has a care relation with the client."""
+
+_STATES = ", ".join(f"'{state}'" for state in HandoverState)
+
+
+class HandoverRow(SQLModel, table=True):
+    """One handover. `sealed`: what is shared and withheld, contact, appointment, outcome.
+
+    `deadline_at` is when an offer that nobody took up ends, and its access with it. `read_at`
+    is when its recipient first read the summary: from then on it may hold a copy.
+    """
+
+    __tablename__ = "handover"
+    __table_args__ = (
+        Index("ix_handover_inbox", "shard", "recipient", "offered_at", "id"),
+        Index("ix_handover_outbox", "shard", "sender", "offered_at", "id"),
+        Index("ix_handover_client", "shard", "client", "recipient"),
+        Index("ix_handover_deadline", "shard", "state", "deadline_at"),
+        Index("uq_handover_key", "shard", "sender", "idempotency_key", unique=True),
+        CheckConstraint(f"state IN ({_STATES})", name="ck_handover_state"),
+    )
+
+    shard: int = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    client: str
+    sender: str
+    recipient: str
+    purpose: str
+    agreement: str
+    reason_code: str
+    urgency: str
+    masked: bool
+    state: str
+    offered_at: int = Field(sa_type=BigInteger)
+    deadline_at: int = Field(sa_type=BigInteger)
+    events: int
+    idempotency_key: bytes
+    fingerprint: bytes
+    sealed: bytes
+    first_contact_at: int | None = Field(default=None, sa_type=BigInteger)
+    read_at: int | None = Field(default=None, sa_type=BigInteger)
+    erasure_asked: bool = False
+
+
+class HandoverEventRow(SQLModel, table=True):
+    """One step of a handover, numbered without gap; `sealed` holds what was said with it."""
+
+    __tablename__ = "handover_event"
+
+    shard: int = Field(primary_key=True)
+    handover: str = Field(primary_key=True)
+    sequence: int = Field(primary_key=True)
+    id: str
+    type: str
+    at: int = Field(sa_type=BigInteger)
+    actor_org: str
+    sealed: bytes
+
+
+@dataclass(slots=True)
+class Handover:
+    """One handover as it is read and written; see `HandoverRow`."""
+
+    shard: int
+    id: str
+    client: ClientId
+    sender: OrganisationId
+    recipient: OrganisationId
+    purpose: str
+    agreement: str
+    reason_code: str
+    urgency: str
+    masked: bool
+    state: str
+    offered_at: int
+    deadline_at: int
+    events: int
+    idempotency_key: bytes
+    fingerprint: bytes
+    sealed: bytes
+    first_contact_at: int | None = None
+    read_at: int | None = None
+    erasure_asked: bool = False
+
+
+class HandoverEvent(NamedTuple):
+    """One step of a handover; see `HandoverEventRow`."""
+
+    shard: int
+    handover: str
+    sequence: int
+    id: str
+    type: str
+    at: int
+    actor_org: OrganisationId
+    sealed: bytes
+
+
+class Relation(NamedTuple):
+    """One open handover that gives its recipient a care relation."""
+
+    handover: HandoverId
+    purpose: str
+    first_contact_at: int | None
+    read_at: int | None
+
+
+_TABLE = SQLModel.metadata.tables["handover"]
+_EVENTS = SQLModel.metadata.tables["handover_event"]
+_MINE = (_TABLE.c.shard == bindparam("shard")) & (_TABLE.c.id == bindparam("handover"))
+_BY_ID = select(_TABLE).where(_MINE).limit(1)
+_BY_KEY = (
+    select(_TABLE)
+    .where(
+        _TABLE.c.shard == bindparam("shard"),
+        _TABLE.c.sender == bindparam("sender"),
+        _TABLE.c.idempotency_key == bindparam("key"),
+    )
+    .limit(1)
+)
+_OPEN_FOR = Prepared(
+    select(_TABLE.c.id, _TABLE.c.purpose, _TABLE.c.first_contact_at, _TABLE.c.read_at)
+    .where(
+        _TABLE.c.shard == bindparam("shard"),
+        _TABLE.c.client == bindparam("client"),
+        _TABLE.c.recipient == bindparam("recipient"),
+        _TABLE.c.state.in_(OPEN),
+        (_TABLE.c.state != HandoverState.OFFERED) | (_TABLE.c.deadline_at > bindparam("now")),
+    )
+    .order_by(_TABLE.c.offered_at.desc())
+    .limit(8)
+)
+_CONCERNED = (
+    select(_TABLE)
+    .where(
+        _TABLE.c.shard == bindparam("shard"),
+        _TABLE.c.client == bindparam("client"),
+        _TABLE.c.sender == bindparam("sender"),
+        _TABLE.c.state.in_(OPEN) | (_TABLE.c.read_at.is_not(None) & ~_TABLE.c.erasure_asked),
+    )
+    .order_by(_TABLE.c.offered_at)
+    .limit(1000)
+)
+_READ = (
+    update(_TABLE)
+    .where((_TABLE.c.shard == bindparam("of_shard")) & (_TABLE.c.id == bindparam("of_handover")))
+    .values(read_at=bindparam("new_read_at"))
+)
+_OVERDUE = (
+    select(_TABLE)
+    .where(
+        _TABLE.c.shard == bindparam("shard"),
+        _TABLE.c.state == HandoverState.OFFERED,
+        _TABLE.c.deadline_at <= bindparam("now"),
+    )
+    .order_by(_TABLE.c.deadline_at)
+    .limit(bindparam("most"))
+)
+_STEP = (
+    update(_TABLE)
+    .where((_TABLE.c.shard == bindparam("of_shard")) & (_TABLE.c.id == bindparam("of_handover")))
+    .values(
+        state=bindparam("new_state"),
+        events=bindparam("new_events"),
+        first_contact_at=bindparam("new_first_contact_at"),
+        erasure_asked=bindparam("new_erasure_asked"),
+    )
+)
+_EVENTS_OF = (
+    select(_EVENTS)
+    .where(_EVENTS.c.shard == bindparam("shard"), _EVENTS.c.handover == bindparam("handover"))
+    .order_by(_EVENTS.c.sequence)
+    .limit(1000)
+)
+_ADD, _ADD_EVENT = insert(_TABLE), insert(_EVENTS)
+
+
+def _one(row: Any) -> Handover | None:
+    return None if row is None else Handover(*row)
+
+
+def handover_with_id(
+    connection: Connection, *, shard: int, handover: HandoverId
+) -> Handover | None:
+    """The handover, whoever asks: the caller of this compares sender and recipient."""
+    return _one(connection.execute(_BY_ID, {"shard": shard, "handover": handover}).first())
+
+
+def handover_by_key(
+    connection: Connection, *, shard: int, sender: OrganisationId, key: bytes
+) -> Handover | None:
+    """What the sender pushed before under this idempotency key (a hash)."""
+    row = connection.execute(_BY_KEY, {"shard": shard, "sender": sender, "key": key}).first()
+    return _one(row)
+
+
+def add_handover(connection: Connection, handover: Handover) -> None:
+    connection.execute(_ADD, asdict(handover))
+
+
+def open_handovers_for(
+    connection: Connection, *, shard: int, client: ClientId, recipient: OrganisationId, now: int
+) -> list[Relation]:
+    """The recipient's open handovers of the client, newest first.
+
+    An offer past its deadline is not open, also before the sweep has marked it.
+    """
+    key = {"shard": shard, "client": client, "recipient": recipient, "now": now}
+    return [Relation(*row) for row in _OPEN_FOR.rows(connection, key)]
+
+
+def mark_read(
+    connection: Connection, *, shard: int, relations: Sequence[Relation], at: int
+) -> None:
+    """Keep when the recipient first read: written once for each handover, not with each fetch."""
+    unread = [
+        {"of_shard": shard, "of_handover": each.handover, "new_read_at": at}
+        for each in relations
+        if each.read_at is None
+    ]
+    if unread:
+        connection.execute(_READ, unread)
+
+
+def handovers_concerned(
+    connection: Connection, *, shard: int, client: ClientId, sender: OrganisationId
+) -> list[Handover]:
+    """The sender's handovers of the client that are open, or whose recipient may hold a copy."""
+    key = {"shard": shard, "client": client, "sender": sender}
+    return [Handover(*row) for row in connection.execute(_CONCERNED, key)]
+
+
+def overdue(connection: Connection, *, shard: int, now: int, most: int) -> list[Handover]:
+    """Offers whose deadline has passed, the longest overdue first."""
+    rows = connection.execute(_OVERDUE, {"shard": shard, "now": now, "most": most}).all()
+    return [Handover(*row) for row in rows]
+
+
+def step(
+    connection: Connection,
+    handover: Handover,
+    *,
+    to: HandoverState,
+    event: HandoverEvent,
+) -> None:
+    """Move a handover on, and keep the event that moved it."""
+    first = event.at if to == HandoverState.FIRST_CONTACT else handover.first_contact_at
+    key = {"of_shard": handover.shard, "of_handover": handover.id}
+    new = {"new_state": to, "new_events": event.sequence, "new_first_contact_at": first}
+    asked = {"new_erasure_asked": handover.erasure_asked or event.type == "erasure_notice"}
+    connection.execute(_STEP, key | new | asked)
+    connection.execute(_ADD_EVENT, event._asdict())
+
+
+def add_event(connection: Connection, event: HandoverEvent) -> None:
+    """Keep the first event of a handover; later ones come with `step`."""
+    connection.execute(_ADD_EVENT, event._asdict())
+
+
+def events_of(connection: Connection, *, shard: int, handover: HandoverId) -> list[HandoverEvent]:
+    rows = connection.execute(_EVENTS_OF, {"shard": shard, "handover": handover}).all()
+    return [HandoverEvent(*row) for row in rows]
+
+
+def page(
+    connection: Connection,
+    *,
+    shard: int,
+    organisation: OrganisationId,
+    inbox: bool,
+    state: HandoverState | None,
+    before: tuple[int, str] | None,
+    limit: int,
+) -> list[Handover]:
+    """The newest handovers of one box, from a place on: keyset, never a count, never an offset."""
+    side = _TABLE.c.recipient if inbox else _TABLE.c.sender
+    statement = select(_TABLE).where(_TABLE.c.shard == shard, side == organisation)
+    if state is not None:
+        statement = statement.where(_TABLE.c.state == state)
+    if before is not None:
+        at, last = before
+        statement = statement.where(
+            (_TABLE.c.offered_at < at) | ((_TABLE.c.offered_at == at) & (_TABLE.c.id < last))
+        )
+    statement = statement.order_by(_TABLE.c.offered_at.desc(), _TABLE.c.id.desc()).limit(limit)
+    return [Handover(*row) for row in connection.execute(statement).all()]

@@ -1,0 +1,184 @@
+"""An import from end to end: read, check, scan, seal, store; and the report of what became of it.
+
+The report holds places, codes and counts. Nothing that a client or a counsellor wrote is in it.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from adapters.contract import AdapterError, Intake, Problem
+from adapters.registry import KINDS
+from consent.belgian_time import day_of, instant
+from exchange.clients import Registration
+from exchange.directory import Directory
+from exchange.flows.import_intake import Totals, close_import
+from exchange.services import Services
+from exchange.storing import Checked, Store, WriterStopped
+from policies.deposit import ContentRefused, read_deposit
+from policies.insz import check_insz
+from policies.vocabulary import OrganisationId
+
+CHUNK = 64
+"""Intakes that are looked up in one read."""
+
+_HARMLESS = frozenset({"duplicate", "older_version", "empty_line"})
+_IDENTITY = ("given_name", "family_name", "birth_date", "alias")
+
+
+class ImportRefused(Exception):
+    """The import can not begin: says what is wrong and what to do. Nothing was stored."""
+
+
+@dataclass
+class Report:
+    """What became of every row: numbers, and places with codes."""
+
+    kind: str
+    organisation: str
+    dry_run: bool
+    clients: int = 0
+    stored: int = 0
+    new: int = 0
+    unchanged: int = 0
+    partial: int = 0
+    numbers_discarded: int = 0
+    numbers_invalid: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    quarantined: list[dict[str, Any]] = field(default_factory=list)
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def document(self) -> dict[str, Any]:
+        """As JSON: the lists in full, and a count of each code."""
+        codes = Counter(each["code"] for each in (*self.problems, *self.rejected))
+        return {**vars(self), "codes": dict(sorted(codes.items()))}
+
+
+class Import:
+    """One run of one adapter for one organisation; `run` yields how many rows were taken."""
+
+    def __init__(
+        self, services: Services, kind: str, organisation: str, *, dry_run: bool, mapping: str = ""
+    ) -> None:
+        self._services, self._holder = services, OrganisationId(organisation)
+        self._directory: Directory = services.directory()
+        scanned = self._directory.scanner.fingerprint
+        self._store = Store(services, self._holder, scanned)
+        self.report = Report(kind, organisation, dry_run)
+        if self._holder not in self._directory.organisations:
+            raise ImportRefused("there is no such organisation; run `organisations apply` first")
+        if kind not in KINDS:
+            raise ImportRefused(f"there is no such kind; choose one of {', '.join(sorted(KINDS))}")
+        try:
+            self._source = KINDS[kind]({"mapping": mapping} if mapping else {})
+        except AdapterError as error:
+            raise ImportRefused(str(error)) from None
+        today = day_of(instant(services.clock()))
+        facts = self._directory.recipient(self._holder, today)
+        self._may_hold_numbers = facts is not None and facts.insz_authorised
+        self._today = today
+
+    def total(self, path: Path) -> int:
+        """Client rows in the export, for a progress bar. Raises `ImportRefused`."""
+        try:
+            return self._source.total(path)
+        except AdapterError as error:
+            raise ImportRefused(str(error)) from None
+
+    def run(self, path: Path) -> Iterator[int]:
+        """Take the export in, row by row. Raises `ImportRefused` before anything is stored."""
+        began = time.monotonic()
+        chunk: list[Checked] = []
+        try:
+            for item in self._source.intakes(path):
+                if isinstance(item, Problem):
+                    self._note(item)
+                elif (checked := self._checked(item)) is not None:
+                    chunk.append(checked)
+                if len(chunk) == CHUNK:
+                    self._store.put(chunk)
+                    chunk = []
+                yield self.report.clients
+            self._store.put(chunk)
+        except AdapterError as error:
+            raise ImportRefused(str(error)) from None
+        except WriterStopped:
+            raise ImportRefused("the writer has stopped; see the server's log") from None
+        finally:
+            self._store.finish()
+        self._close(began)
+        yield self.report.clients
+
+    def _note(self, problem: Problem) -> None:
+        line = {"where": problem.where, "code": str(problem.code)}
+        if problem.column is not None:
+            line["column"] = problem.column
+        row = problem.column is None and str(problem.code) not in _HARMLESS
+        (self.report.rejected if row else self.report.problems).append(line)
+
+    def _checked(self, intake: Intake) -> Checked | None:
+        """The intake, held against the model and scanned; nothing when it does not fit."""
+        report = self.report
+        report.clients += 1
+        report.partial += intake.partial
+        try:
+            scanner = self._directory.scanner
+            deposited = read_deposit(intake.sections, today=self._today, scanner=scanner)
+        except ContentRefused as refused:
+            for place, code in refused.problems:
+                report.rejected.append({"where": intake.where, "code": code, "column": place})
+            return None
+        for found in deposited.quarantined:
+            line = {"where": intake.where, "path": found.path, "rules": list(found.rules)}
+            report.quarantined.append(line)
+        number = self._number(intake)
+        if report.dry_run:
+            report.stored += 1
+            return None
+        return Checked(intake.where, deposited, self._registration(intake, number))
+
+    def _registration(self, intake: Intake, number: str | None) -> Registration:
+        known = intake.identity
+        return self._services.committer.registration(
+            self._holder,
+            identity={name: known[name] for name in _IDENTITY if name in known},
+            insz=number,
+            reference=intake.reference,
+        )
+
+    def _number(self, intake: Intake) -> str | None:
+        """The number, for who may process it: only to find the client again."""
+        if intake.insz is None:
+            return None
+        number = check_insz(intake.insz)
+        if number is None or (self._services.rulebook.demo and not number.is_test):
+            self.report.numbers_invalid += 1
+            self.report.problems.append({"where": intake.where, "code": "bad_national_number"})
+            return None
+        if not self._may_hold_numbers:
+            self.report.numbers_discarded += 1
+            return None
+        return number.digits
+
+    def _close(self, began: float) -> None:
+        report, store = self.report, self._store
+        report.new, report.unchanged = store.new, store.unchanged
+        report.stored += store.stored
+        report.rejected += [{"where": each, "code": "overtaken"} for each in store.overtaken]
+        report.dropped = {each.column: each.count for each in self._source.dropped()}
+        report.seconds = round(time.monotonic() - began, 3)
+        if report.dry_run or not report.clients:
+            return
+        totals = Totals(
+            adapter=report.kind,
+            stored=report.stored,
+            dropped=sum(report.dropped.values()),
+            quarantined=len(report.quarantined),
+            rejected=len(report.rejected),
+        )
+        self._services.writer.submit(close_import, totals).result()

@@ -1,0 +1,209 @@
+"""What an operator may ask for: one function a verb, run by the server or by the command line.
+
+Each takes the services and plain JSON, and yields plain JSON: any number of progress lines
+(`{"progress": …}`), then one result. Raises `OperationRefused` with words for the operator.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from consent.notices import NoticeRefused, read_notice
+from exchange.directory import Member
+from exchange.flows.administer import (
+    NewApplication,
+    apply_documents,
+    apply_members,
+    apply_notices,
+    register_application,
+    revoke_application,
+)
+from exchange.importing import Import, ImportRefused
+from exchange.security.public_keys import KeyRefused
+from exchange.security.registered_keys import register_key
+from exchange.services import Services
+from policies.agreements import incomplete, read_agreement
+from policies.decision import Refused
+from policies.documents import UnfitDocument
+from policies.organisations import read_directory
+from policies.vocabulary import ApplicationId, OrganisationId
+
+Line = dict[str, Any]
+
+
+class OperationRefused(Exception):
+    """What was asked can not be done: what is wrong, and what to do. Nothing has changed."""
+
+
+def organisations_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Store the directory of organisations and partnerships in `document`."""
+    document = asked["document"]
+    try:
+        read_directory(document)
+    except UnfitDocument as error:
+        raise OperationRefused(f"the directory does not fit: {error}") from None
+    yield _applied(
+        services,
+        {
+            "organisation": {each["id"]: each for each in document["organisations"]},
+            "partnership": {each["id"]: each for each in document.get("partnerships", ())},
+        },
+    )
+
+
+def agreements_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Store the agreements in `documents`; one that is not complete is stored and not in force."""
+    documents: dict[str, Mapping[str, Any]] = {}
+    lacking: dict[str, list[str]] = {}
+    for name, document in asked["documents"].items():
+        try:
+            agreement = read_agreement(document)
+        except UnfitDocument as error:
+            raise OperationRefused(f"{name} does not fit: {error}") from None
+        documents[agreement.id] = document
+        if missing := incomplete(agreement):
+            lacking[agreement.id] = [f"{element} ({source})" for element, source in missing]
+    yield _applied(services, {"agreement": documents}) | {"incomplete": lacking}
+
+
+def notices_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Put the notices in `texts` (by file name) into use."""
+    notices = []
+    for name, text in asked["texts"].items():
+        try:
+            notices.append(read_notice(text.encode()))
+        except NoticeRefused as error:
+            raise OperationRefused(f"{name} is no notice: {error}") from None
+    applied = services.writer.submit(apply_notices, notices).result().value
+    if isinstance(applied, Refused):
+        raise OperationRefused(
+            f"{applied.details[0]} is in use with another text; give the new text a new version"
+        )
+    yield {"changed": applied.changed, "unchanged": applied.unchanged}
+
+
+def members_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Store members of staff: `members`, each with id, organisation, roles and perhaps a site."""
+    members = [_member(each) for each in asked["document"].get("members", ())]
+    applied = services.writer.submit(apply_members, members).result().value
+    if isinstance(applied, Refused):
+        raise OperationRefused(f"unknown organisation: {', '.join(applied.details)}")
+    yield {"changed": applied.changed, "unchanged": applied.unchanged}
+
+
+def applications_new(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Register an application of `organisation` with the public JWK `key`."""
+    try:
+        register_key(asked["key"], issuer="app:new")
+    except KeyRefused as error:
+        raise OperationRefused(f"the key is refused: {error}") from None
+    scopes = frozenset(asked["scopes"]) if asked.get("scopes") else None
+    order = NewApplication(OrganisationId(asked["organisation"]), asked["key"], scopes)
+    done = services.writer.submit(register_application, order).result().value
+    if isinstance(done, Refused):
+        what, *most = done.details
+        known = f"; it may have {', '.join(most)}" if most else ""
+        raise OperationRefused(f"unknown {what} for {asked['organisation']}{known}")
+    yield {
+        "application": done.application,
+        "scopes": sorted(done.scopes),
+        "issuer": services.settings.issuer,
+        "token_endpoint": f"{services.settings.issuer}/oauth/token",
+    }
+
+
+def applications_list(services: Services, _asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Every application, revoked ones too."""
+    yield {
+        "applications": [
+            {
+                "application": each.id,
+                "organisation": each.organisation,
+                "scopes": sorted(each.scopes),
+                "revoked": each.revoked,
+            }
+            for each in services.directory().applications.values()
+        ]
+    }
+
+
+def applications_revoke(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
+    """End an application at once."""
+    application = ApplicationId(asked["application"])
+    done = services.writer.submit(revoke_application, application).result().value
+    if isinstance(done, Refused):
+        raise OperationRefused("there is no such application, or it is revoked already")
+    yield {"application": done, "revoked": True}
+
+
+def import_run(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Import the export at `path` as clients of `organisation`; progress, then the report."""
+    path = Path(asked["path"])
+    try:
+        run = Import(
+            services,
+            asked["kind"],
+            asked["organisation"],
+            dry_run=bool(asked.get("dry_run")),
+            mapping=asked.get("mapping") or "",
+        )
+        total = run.total(path)
+        said = 0
+        for taken in run.run(path):
+            if taken >= said + max(1, total // 200):
+                said = taken
+                yield {"progress": taken, "total": total}
+    except ImportRefused as error:
+        raise OperationRefused(str(error)) from None
+    yield run.report.document()
+
+
+VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
+    "organisations apply": organisations_apply,
+    "agreements apply": agreements_apply,
+    "notices apply": notices_apply,
+    "members apply": members_apply,
+    "applications new": applications_new,
+    "applications list": applications_list,
+    "applications revoke": applications_revoke,
+    "import": import_run,
+}
+
+
+def _applied(services: Services, documents: Mapping[str, Mapping[str, Any]]) -> Line:
+    plain = json.loads(json.dumps(documents, default=str))
+    applied = services.writer.submit(apply_documents, plain).result().value
+    if isinstance(applied, Refused):
+        raise OperationRefused("the documents were refused")
+    return {"changed": applied.changed, "unchanged": applied.unchanged}
+
+
+def _member(said: Any) -> Member:
+    try:
+        return Member(
+            shard=0,
+            organisation=str(said["organisation"]),
+            id=_number(said["id"]),
+            roles=" ".join(sorted(_role(each) for each in said["roles"])),
+            site=said.get("site"),
+        )
+    except (KeyError, TypeError):
+        raise OperationRefused("a member needs id, organisation and roles") from None
+
+
+def _number(id: Any) -> str:
+    # It stands in the log for ever: no name has its form.
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,59}", str(id)):
+        raise OperationRefused("a member's id is a number or code of its own, never a name")
+    return str(id)
+
+
+def _role(role: Any) -> str:
+    if role not in ROLES:
+        raise OperationRefused(f"unknown role; choose from {', '.join(sorted(ROLES))}")
+    return str(role)
+
+
+ROLES = frozenset({"counsellor", "partner_staff", "privacy_officer", "auditor", "administrator"})

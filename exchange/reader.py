@@ -1,0 +1,42 @@
+"""Queries that change nothing and reveal nothing personal, on threads of their own."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from exchange.database import Database
+from exchange.writer import Busy
+
+T = TypeVar("T")
+WAITING = 512
+"""Queries that may wait for a thread; one more is told to come back."""
+
+
+class Reader:
+    """As many threads as there are read-only connections: no query ever waits for one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        size = database.options.readers
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix="reader")
+        self._room = threading.Semaphore(size + WAITING)
+
+    async def run(self, query: Callable[[Connection], T]) -> T:
+        """What the query finds, in one transaction that can not write. Raises `Busy`."""
+        if not self._room.acquire(blocking=False):
+            raise Busy
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._run, query)
+        finally:
+            self._room.release()
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+    def _run(self, query: Callable[[Connection], T]) -> T:
+        with self._database.reading() as connection:
+            return query(connection)

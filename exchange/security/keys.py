@@ -1,0 +1,124 @@
+"""The key ring: the secrets of one installation, in one file that only its owner may read.
+
+It wraps the key of every client and actor (the key-encrypting keys, by epoch), and derives
+one key a purpose from a master of its own, so that no key ever serves two uses.
+"""
+
+import base64
+import hmac
+import json
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from audit.parts import KeyChanged, unwrap_key, wrap_key, wrapped_under
+from exchange.security.tokens import new_signing_key
+
+FORMAT = 1
+KEY_BYTES = 32
+
+
+class KeysRefused(Exception):
+    """The key file is missing, readable by others or not ours. Names the mend, never a key."""
+
+
+class KeyDestroyed(Exception):
+    """No key opens this any more: it was erased, or wrapped under a key that is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """`kek` by epoch; `epoch` is the one that wraps what is new; `master` is never used itself."""
+
+    epoch: int
+    kek: dict[int, bytes]
+    master: bytes
+    token_signing: dict[str, Any]
+    receipt_signing: dict[str, Any]
+
+    def derived(self, use: str) -> bytes:
+        """32 bytes for one use, for ever the same, telling nothing of those of other uses."""
+        return hmac.digest(self.master, b"overdracht-use\0" + use.encode(), "sha256")
+
+    def wrap(self, key_id: bytes, key: bytes) -> bytes:
+        """The key under the newest key-encrypting key, in 65 bytes."""
+        kek, nonce = self.kek[self.epoch], os.urandom(12)
+        return wrap_key(kek, epoch=self.epoch, key_id=key_id, key=key, nonce=nonce)
+
+    def unwrap(self, key_id: bytes, wrapped: bytes) -> bytes:
+        """The key again. Raises `KeyDestroyed` when its epoch is gone or it is not this one's."""
+        try:
+            kek = self.kek[wrapped_under(wrapped)]
+            return unwrap_key(kek, key_id=key_id, wrapped=wrapped)
+        except (KeyError, KeyChanged):
+            raise KeyDestroyed from None
+
+
+def new_key_ring() -> KeyRing:
+    return KeyRing(
+        epoch=1,
+        kek={1: os.urandom(KEY_BYTES)},
+        master=os.urandom(KEY_BYTES),
+        token_signing=new_signing_key(),
+        receipt_signing=new_signing_key(),
+    )
+
+
+def write_key_ring(ring: KeyRing, path: Path) -> None:
+    """Durably, readable by its owner alone; a ring that stands there is never overwritten."""
+    text = json.dumps(
+        {
+            "format": FORMAT,
+            "epoch": ring.epoch,
+            "kek": {str(epoch): _text(key) for epoch, key in ring.kek.items()},
+            "master": _text(ring.master),
+            "token_signing": ring.token_signing,
+            "receipt_signing": ring.receipt_signing,
+        },
+        indent=1,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(file, "w", encoding="ascii") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    folder = os.open(path.parent, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+
+
+def read_key_ring(path: Path) -> KeyRing:
+    """The ring in a file. Raises `KeysRefused` for a file that others can read, or not ours."""
+    try:
+        mode = path.stat().st_mode
+        body = json.loads(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        raise KeysRefused(f"no key ring can be read from {path.name}; restore it") from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise KeysRefused(f"{path.name} can be read by others; run: chmod 600 on it")
+    if not isinstance(body, dict) or body.get("format") != FORMAT:
+        raise KeysRefused(f"{path.name} is no key ring of format {FORMAT}; restore it")
+    try:
+        return KeyRing(
+            epoch=body["epoch"],
+            kek={int(epoch): _bytes(key) for epoch, key in body["kek"].items()},
+            master=_bytes(body["master"]),
+            token_signing=body["token_signing"],
+            receipt_signing=body["receipt_signing"],
+        )
+    except (KeyError, ValueError, TypeError, AttributeError):
+        raise KeysRefused(f"{path.name} is damaged; restore it from its backup") from None
+
+
+def _text(key: bytes) -> str:
+    return base64.b64encode(key).decode()
+
+
+def _bytes(text: str) -> bytes:
+    key = base64.b64decode(text, validate=True)
+    if len(key) != KEY_BYTES:
+        raise ValueError("a key has 32 bytes")
+    return key

@@ -1,0 +1,228 @@
+"""Who is calling: the access tokens that we issue and read back."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Final, TypeAlias
+
+from exchange.security.claims import CLOCK_AHEAD
+from exchange.security.client_assertions import Assertion, ClientAssertions
+from exchange.security.contexts import ACCESS_TOKEN, TokenFault
+from exchange.security.dpop import Proof, verify_proof
+from exchange.security.jose_profile import InvalidToken, VerifiedClaims, publish, sign, verify
+from exchange.security.registered_keys import RegisteredKey, register_key
+from exchange.security.signing_keys import Signer, new_signing_key, signer_from_jwk
+
+__all__ = [
+    "AccessTokens",
+    "Assertion",
+    "Caller",
+    "ClientAssertions",
+    "InvalidToken",
+    "RegisteredKey",
+    "Signer",
+    "TokenReader",
+    "new_signing_key",
+    "signer_from_jwk",
+]
+
+LIFETIME: Final = 300
+"""Seconds that an access token lives: what a stolen one is worth at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An application that acts for an organisation.
+
+    `token_id` is the `jti` of its token; `thumbprint` that of the key the token is bound to.
+    """
+
+    application: str
+    organisation: str
+    scopes: frozenset[str]
+    token_id: str
+    thumbprint: str | None = None
+
+
+TokenReader: TypeAlias = Callable[[str, datetime], Caller]
+"""The caller behind an `Authorization` header; raises nothing but `InvalidToken`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A token that was verified, and the seconds between which that still says something."""
+
+    caller: Caller
+    issued: int
+    expires: int
+
+
+class AccessTokens:
+    """Issues access tokens and reads them back. Used from many threads at once.
+
+    `retired` holds public JWKs of earlier keys whose tokens still count. The last `cached`
+    verified tokens are known by digest, so that a signature is checked once and not on each
+    request; revocation of the application, DPoP and replay are for the caller, on each.
+    """
+
+    def __init__(
+        self,
+        signing: Signer,
+        issuer: str,
+        audience: str,
+        cached: int = 10_000,
+        *,
+        retired: Iterable[Mapping[str, object]] = (),
+    ) -> None:
+        self._signing, self._issuer, self._audience = signing, issuer, audience
+        self._cached = cached
+        self._known: OrderedDict[bytes, _Known] = OrderedDict()
+        self._lock = Lock()
+        self._public: tuple[Mapping[str, object], ...] = (signing.public_jwk(), *retired)
+        self._keys = self._registered()
+
+    def issue(
+        self,
+        *,
+        application: str,
+        organisation: str,
+        scopes: Iterable[str],
+        at: datetime,
+        token_id: str,
+        thumbprint: str | None = None,
+    ) -> tuple[str, int]:
+        """A token, and the seconds it lives. With a thumbprint it is bound to that key."""
+        issued = int(at.timestamp())
+        claims: dict[str, object] = {
+            "iss": self._issuer,
+            "sub": application,
+            "client_id": application,
+            "aud": self._audience,
+            "organisation": organisation,
+            "scope": " ".join(sorted(scopes)),
+            "iat": issued,
+            "exp": issued + LIFETIME,
+            "jti": token_id,
+        }
+        if thumbprint is not None:
+            claims["cnf"] = {"jkt": thumbprint}
+        return sign(ACCESS_TOKEN, claims, self._signing), LIFETIME
+
+    def read(self, authorization: str, at: datetime) -> Caller:
+        """The caller behind an `Authorization: Bearer` header. Raises only `InvalidToken`.
+
+        A token bound to a key is refused here: without its proof it is worth nothing.
+        """
+        caller = self._caller(_token(authorization, "bearer"), at)
+        if caller.thumbprint is not None:
+            raise InvalidToken(TokenFault.BINDING)
+        return caller
+
+    def read_bound(
+        self,
+        authorization: str,
+        proof: str,
+        *,
+        method: str,
+        url: str,
+        at: datetime,
+        nonce: str | None = None,
+    ) -> tuple[Caller, Proof]:
+        """The caller behind an `Authorization: DPoP` header, and the proof it brought.
+
+        Raises only `InvalidToken`. `url` is the configured public URL of the route. The proof
+        is not remembered here; see `verify_proof`.
+        """
+        token = _token(authorization, "dpop")
+        caller = self._caller(token, at)
+        if caller.thumbprint is None:
+            raise InvalidToken(TokenFault.BINDING)
+        return caller, verify_proof(
+            proof,
+            method=method,
+            url=url,
+            access_token=token,
+            thumbprint=caller.thumbprint,
+            nonce=nonce,
+            at=at,
+        )
+
+    def rotate(self, signing: Signer, *, compromised: bool = False) -> None:
+        """Sign with another key from now on.
+
+        Tokens of the earlier keys go on until they expire; of compromised ones, none does.
+        """
+        with self._lock:
+            earlier = () if compromised else self._public
+            self._public = (signing.public_jwk(), *earlier)
+            self._signing = signing
+            self._keys = self._registered()
+            self._known.clear()
+
+    def public_keys(self) -> dict[str, list[dict[str, object]]]:
+        """The keys that others verify our tokens with: the one in use, and those before it."""
+        return publish(self._public)
+
+    def _registered(self) -> Mapping[str, RegisteredKey]:
+        keys = (register_key(jwk, issuer=self._issuer) for jwk in self._public)
+        return {key.kid: key for key in keys}
+
+    def _caller(self, token: str, at: datetime) -> Caller:
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        with self._lock:
+            keys, known = self._keys, self._known.get(digest)
+            if known is not None:
+                self._known.move_to_end(digest)
+        if known is None:
+            known = self._verified(token, keys, at)
+            self._remember(digest, known, keys)
+        now = at.timestamp()
+        if known.issued > now + CLOCK_AHEAD:
+            raise InvalidToken(TokenFault.NOT_YET)
+        if known.expires <= now:
+            raise InvalidToken(TokenFault.EXPIRED)
+        return known.caller
+
+    def _verified(self, token: str, keys: Mapping[str, RegisteredKey], at: datetime) -> _Known:
+        def key_of(issuer: str, kid: str) -> RegisteredKey | None:
+            return keys.get(kid) if issuer == self._issuer else None
+
+        claims = verify(token, ACCESS_TOKEN, key_of=key_of, audience=self._audience, at=at)
+        return _Known(_caller_in(claims), claims.second("iat"), claims.second("exp"))
+
+    def _remember(self, digest: bytes, known: _Known, keys: Mapping[str, RegisteredKey]) -> None:
+        with self._lock:
+            # Verified with keys that were replaced meanwhile: it may be of a compromised one.
+            if keys is not self._keys:
+                return
+            self._known[digest] = known
+            while len(self._known) > self._cached:
+                self._known.popitem(last=False)
+
+
+def _token(authorization: str, scheme: str) -> str:
+    """What follows the scheme, whose case says nothing (RFC 9110 section 11.1)."""
+    found, _, token = authorization.partition(" ")
+    if found.lower() != scheme:
+        raise InvalidToken(TokenFault.SCHEME)
+    return token
+
+
+def _caller_in(claims: VerifiedClaims) -> Caller:
+    if claims.text("sub") != claims.text("client_id"):
+        raise InvalidToken(TokenFault.SUBJECT)
+    confirmation = claims.get("cnf")
+    thumbprint = confirmation.get("jkt") if isinstance(confirmation, dict) else None
+    # Bound to something that we cannot check is not the same as not bound.
+    if confirmation is not None and not isinstance(thumbprint, str):
+        raise InvalidToken(TokenFault.BINDING)
+    return Caller(
+        application=claims.text("sub"),
+        organisation=claims.text("organisation"),
+        scopes=frozenset(claims.text("scope").split()),
+        token_id=claims.text("jti"),
+        thumbprint=thumbprint,
+    )

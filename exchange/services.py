@@ -1,0 +1,204 @@
+"""The composition root: everything the edge may use comes out of here."""
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy import Connection
+
+import policies
+from audit import log
+from audit.events import AdminStarted, LogOpened
+from audit.log import NotOpened
+from audit.sealing import Recorded
+from exchange.batch import BatchRunner
+from exchange.clients import Committer
+from exchange.considering import Rulebook
+from exchange.database import Database, DatabaseOptions, Unsafe
+from exchange.directory import Directory, DirectoryReader
+from exchange.flows.give_consent import Receipts
+from exchange.flows.withdraw_consent import withdraw_consent
+from exchange.key_store import KeyStore, open_key_store
+from exchange.migrations import migrate, require_current
+from exchange.reader import Reader
+from exchange.security.client_assertions import ClientAssertions
+from exchange.security.contexts import RECEIPT
+from exchange.security.jose_profile import sign
+from exchange.security.keys import KeyRing, new_key_ring, read_key_ring, write_key_ring
+from exchange.security.tokens import AccessTokens, signer_from_jwk
+from exchange.security.vault import Vault
+from exchange.settings import Profile, Settings
+from exchange.transaction import Outcome, Transaction
+from exchange.writer import Halted, Writer
+from policies.gates import Decider
+from policies.site_rules import load_overlay
+from policies.summary_model import summary_model
+
+SHARD = 0
+VERSION = "0.1.0"
+
+
+@dataclass(frozen=True)
+class Services:
+    """All that a route, a page or a command-line command may use."""
+
+    settings: Settings
+    clock: Callable[[], datetime]
+    database: Database
+    writer: Writer
+    reader: Reader
+    keys: KeyStore
+    vault: Vault
+    tokens: AccessTokens
+    assertions: ClientAssertions
+    committer: Committer
+    rulebook: Rulebook
+    receipts: Receipts
+    reads_directory: DirectoryReader
+    cursor_key: bytes
+
+    def directory(self) -> Directory:
+        """The directory as a reader sees it now. A decision uses the writer's, never this one."""
+        with self.database.reading() as connection:
+            return self.reads_directory.current(connection)
+
+    def close(self) -> None:
+        self.writer.close()
+        self.reader.close()
+        self.keys.close()
+        self.database.close()
+
+
+def build_services(
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    halt: Callable[[Halted], None] | None = None,
+) -> Services:
+    """Build every part now, so that a wrong setting stops the start.
+
+    Raises `Unsafe`, `KeysRefused`, `SchemaBehind` or `RulesRefused`, each naming its mend.
+    """
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError:
+        mend = "set OVERDRACHT_DATA_DIR to a folder that is yours to write in"
+        raise Unsafe(f"the data folder can not be made; {mend}") from None
+    database = Database(DatabaseOptions(settings.url, journal=settings.sqlite_journal))
+    try:
+        return _services(settings, database, clock, halt or _exit)
+    except BaseException:
+        database.close()  # a start that is refused keeps no lock and no connection
+        raise
+
+
+def _services(
+    settings: Settings,
+    database: Database,
+    clock: Callable[[], datetime],
+    halt: Callable[[Halted], None],
+) -> Services:
+    overlay = load_overlay()
+    policy = policy_version(summary_model().fingerprint, _purposes(), overlay.fingerprint)
+    database.claim()
+    if database.is_sqlite:
+        migrate(database)
+    else:
+        require_current(database)
+    ring = _key_ring(settings.data_dir / "keys.json", database)
+    keys = open_key_store(database, ring, shard=SHARD)
+    vault = Vault(keys.key, shard=SHARD)
+    _open_log(database, keys, policy, clock(), settings.public_base_url)
+    runner = BatchRunner(database, keys, vault, clock, policy, shard=SHARD)
+    receipts = signer_from_jwk(ring.receipt_signing)
+    return Services(
+        settings=settings,
+        clock=clock,
+        database=database,
+        writer=Writer(
+            runner,
+            capacity=settings.queue_capacity,
+            reserved_for={withdraw_consent},
+            halt=halt,
+        ),
+        reader=Reader(database),
+        keys=keys,
+        vault=vault,
+        tokens=AccessTokens(signer_from_jwk(ring.token_signing), settings.issuer, settings.issuer),
+        assertions=ClientAssertions(settings.issuer),
+        committer=Committer(ring.derived("commitments"), keys),
+        rulebook=Rulebook(Decider(overlay), demo=settings.profile is Profile.DEMO),
+        receipts=Receipts(settings.issuer, lambda claims: sign(RECEIPT, claims, receipts)),
+        reads_directory=DirectoryReader(shard=SHARD),
+        cursor_key=ring.derived("cursors"),
+    )
+
+
+def open_keys(settings: Settings, database: Database) -> KeyStore:
+    """The keys of an installation that exists, for those who only look. Raises `KeysRefused`."""
+    ring = read_key_ring(settings.data_dir / "keys.json")
+    return open_key_store(database, ring, shard=SHARD)
+
+
+def policy_version(*fingerprints: str) -> str:
+    """43 characters that name the whole bundle of rules in force (SHA-256, base64url)."""
+    digest = hashlib.sha256("\n".join(fingerprints).encode()).digest()
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def _purposes() -> str:
+    return hashlib.sha256(
+        (Path(policies.__file__).parent / "purposes.yaml").read_bytes()
+    ).hexdigest()
+
+
+def note_start(tx: Transaction, version: str) -> Outcome[None]:
+    """Log that the service has started, with which version."""
+    return Outcome(None, (AdminStarted(ver=version, cfg="1"),))
+
+
+def _key_ring(path: Path, database: Database) -> KeyRing:
+    if not path.exists():
+        if _size(database) is not None:
+            raise Unsafe(f"there is a log but no {path.name}; restore the keys from their backup")
+        write_key_ring(new_key_ring(), path)
+    return read_key_ring(path)
+
+
+def _size(database: Database) -> int | None:
+    try:
+        with database.reading() as connection:
+            return log.head(connection, shard=SHARD).size
+    except NotOpened:
+        return None
+
+
+def _open_log(
+    database: Database, keys: KeyStore, policy: str, at: datetime, public_base_url: str
+) -> None:
+    """Leaf 0, once in the life of a log."""
+    with database.writing(shard=SHARD) as connection:
+        if _opened(connection):
+            return
+        origin = f"{urlsplit(public_base_url).netloc}/audit/tlog/s{SHARD}e1"
+        head = log.open_log(connection, shard=SHARD, origin=origin)
+        opened = Recorded(LogOpened(epoch=head.epoch), "")
+        log.append(connection, [opened], after=head, at=at, keys=keys, policy=policy)
+
+
+def _opened(connection: Connection) -> bool:
+    try:
+        log.head(connection, shard=SHARD)
+    except NotOpened:
+        return False
+    return True
+
+
+def _exit(halted: Halted) -> None:
+    # At once and without clean-up: after a failed flush nothing in memory may reach the disk.
+    os._exit(halted.code)

@@ -1,0 +1,100 @@
+"""The server: one process, its watchdog, its sweep of deadlines, and an orderly end."""
+
+import gc
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import uvicorn
+
+from exchange.admin_socket import AdminSocket
+from exchange.app import create_app
+from exchange.flows.expire_handovers import expire_handovers
+from exchange.observability import log, without_words
+from exchange.services import VERSION, Services, note_start
+from exchange.writer import Busy, NotStored, Writer
+
+EXIT_STUCK = 75
+STUCK_SECONDS = 5.0
+"""A batch that runs longer than this will not end well: the process is ended, and restarted."""
+
+SWEEP_SECONDS = 30.0
+
+
+class Upkeep:
+    """What must happen without anybody asking: deadlines, and a look at the writer's health."""
+
+    def __init__(self, services: Services, end: Callable[[int], None] = os._exit) -> None:
+        self._services, self._end = services, end
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        swept = 0.0
+        while not self._closing.wait(0.5):
+            if is_stuck(self._services.writer, time.monotonic()):
+                log.error("writer.stuck", seconds=STUCK_SECONDS)
+                self._end(EXIT_STUCK)
+            if time.monotonic() - swept >= SWEEP_SECONDS:
+                swept = time.monotonic()
+                self._sweep()
+
+    def _sweep(self) -> None:
+        try:
+            self._services.writer.submit(expire_handovers).result(10)
+        except (Busy, NotStored, TimeoutError) as error:
+            log.warning("sweep.postponed", failure=type(error).__name__)
+
+
+def is_stuck(writer: Writer, now: float) -> bool:
+    """Whether the writer's thread has died, or its batch has run for too long."""
+    since = writer.busy_since
+    return not writer.alive or (since is not None and now - since > STUCK_SECONDS)
+
+
+def server_for(services: Services, host: str, port: int) -> uvicorn.Server:
+    """The HTTP server; not yet started."""
+    config = uvicorn.Config(
+        create_app(services),
+        host=host,
+        port=port,
+        access_log=False,  # addresses would tell what is asked
+        log_level="warning",
+        server_header=False,
+        date_header=False,
+        loop="uvloop",
+        http="httptools",
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=20,
+        forwarded_allow_ips="",
+        proxy_headers=False,
+    )
+    for name in ("uvicorn.error", "asyncio"):
+        logging.getLogger(name).addFilter(without_words)
+    return uvicorn.Server(config)
+
+
+def serve(services: Services, host: str, port: int) -> None:
+    """Serve until told to stop. What was taken is finished, and the log is left whole."""
+    services.writer.submit(note_start, VERSION).result()
+    admin, upkeep = AdminSocket(services), Upkeep(services)
+    # Objects that live for ever need not be looked at by every collection.
+    gc.collect()
+    gc.freeze()
+    sys.setswitchinterval(0.0005)
+    log.info("service.started", address=f"{host}:{port}", version=VERSION)
+    try:
+        server_for(services, host, port).run()
+    finally:
+        upkeep.close()
+        admin.close()
+        services.close()
+        log.info("service.stopped")

@@ -1,0 +1,71 @@
+"""What an installation may set: `OVERDRACHT_*` variables, each with a bound and a safe default."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Profile(StrEnum):
+    """`demo` accepts test numbers only; `production` refuses every unsafe choice."""
+
+    DEMO = "demo"
+    PRODUCTION = "production"
+
+
+class Settings(BaseSettings):
+    """Read once, in the composition root; every other part gets plain values."""
+
+    model_config = SettingsConfigDict(env_prefix="OVERDRACHT_", extra="forbid", frozen=True)
+
+    profile: Profile = Profile.DEMO
+    """Whose numbers are accepted, and which defaults may stand."""
+
+    data_dir: Path = Path("overdracht-data")
+    """Where the database, the keys (0600) and the administration socket lie."""
+
+    database_url: str = ""
+    """Empty: SQLite in `data_dir`. Else `postgresql://…` (needs the extra `postgres`)."""
+
+    public_base_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/?#\s]+$")] = (
+        "http://127.0.0.1:8080"
+    )
+    """Scheme and host that clients see. Issuer and addresses come from it, never from a Host."""
+
+    queue_capacity: Annotated[int, Field(ge=1, le=100_000)] = 2048
+    """Commands that may wait for the writer; one more gets 503. Withdrawals have 256 extra."""
+
+    max_body_bytes: Annotated[int, Field(ge=1024, le=4_194_304)] = 262_144
+    """Largest request body in bytes; one more byte gets 413."""
+
+    sqlite_journal: Annotated[str, StringConstraints(pattern=r"^(wal|delete)$")] = "wal"
+    """`delete` is slower and safe on every SQLite; `wal` needs one free of the WAL-reset fault."""
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy address of the database."""
+        if not self.database_url:
+            return f"sqlite:///{self.data_dir / 'overdracht.db'}"
+        return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def issuer(self) -> str:
+        return self.public_base_url
+
+
+class SettingsRefused(Exception):
+    """A variable holds what it may not. The text names the variables, never their values."""
+
+
+def read_settings() -> Settings:
+    """Settings from the environment; raises `SettingsRefused`."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(
+            f"OVERDRACHT_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}"
+            for each in error.errors(include_input=False, include_url=False, include_context=False)
+        )
+        raise SettingsRefused(faults) from None

@@ -1,0 +1,7 @@
+"""Every table there is: importing this makes the metadata complete, for migrations and tests."""
+
+from audit import records as audit_tables
+from consent import records as consent_tables
+from exchange import directory, handovers, records
+
+ALL = (audit_tables, consent_tables, directory, handovers, records)

@@ -1,0 +1,99 @@
+"""What a command gets, and what it gives back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar
+from uuid import uuid4
+
+from sqlalchemy import Connection
+
+from audit.events import AuditEvent
+from audit.log import Entry
+from consent.belgian_time import day_of
+from exchange.directory import Directory
+from exchange.key_store import KeyStore
+from exchange.security.tokens import Caller
+from exchange.security.vault import Vault
+from policies.decision import Refused
+from policies.vocabulary import ApplicationId, Reason
+
+P = ParamSpec("P")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+_QUARTER = 900_000_000
+
+
+@lru_cache(maxsize=8)
+def _day_of(quarter: int) -> date:
+    # Belgian midnight falls on a quarter of an hour, so a quarter lies in one day.
+    return day_of(quarter * _QUARTER)
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What a command may use: the rows of its shard, and the one time of its batch.
+
+    `now` is `at` in whole microseconds since 1970 (UTC), as the tables hold it. `directory`
+    is as it stands under the lock. A command asks no clock and makes no ids but with `new_id`.
+    """
+
+    connection: Connection
+    shard: int
+    at: datetime
+    now: int
+    directory: Directory
+    vault: Vault
+    keys: KeyStore
+
+    @property
+    def day(self) -> date:
+        """The Belgian day of the batch: what agreements and deadlines count in."""
+        return _day_of(self.now // _QUARTER)
+
+    def new_id(self) -> str:
+        """A fresh id (UUID version 4), another one when the command runs again."""
+        return str(uuid4())
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[T_co]):
+    """What a command gives back: its value or a refusal, and what must be logged of it."""
+
+    value: T_co | Refused
+    events: tuple[AuditEvent, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Committed(Generic[T_co]):
+    """The value or refusal after its COMMIT, and where its events stand in the log."""
+
+    value: T_co | Refused
+    entries: tuple[Entry, ...] = ()
+
+
+Command: TypeAlias = Callable[Concatenate[Transaction, P], Outcome[T]]
+AnyCommand: TypeAlias = Callable[[Transaction], Outcome[Any]]
+
+
+def by_application(
+    command: Callable[Concatenate[Transaction, Caller, P], Outcome[T]],
+) -> Callable[Concatenate[Transaction, Caller, P], Outcome[T]]:
+    """A command on behalf of a caller, whose application is looked up under the lock.
+
+    A token says who somebody was when it was issued; one that was revoked since, even while
+    its command waited, gets nothing.
+    """
+
+    @wraps(command)
+    def checked(
+        tx: Transaction, caller: Caller, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Outcome[T]:
+        if not tx.directory.live(ApplicationId(caller.application)):
+            return Outcome(Refused(Reason.CALLER_REVOKED, told=Reason.CALLER_REVOKED))
+        return command(tx, caller, *args, **kwargs)
+
+    return checked

