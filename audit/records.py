@@ -5,6 +5,7 @@ and what an erasure takes away.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -197,6 +198,8 @@ _BATCH = (
     ("audit_index", IndexRow._fields),
 )
 _ADD_BATCH = tuple(_adding(table, names, "?") for table, names in _BATCH)
+_PIPE_BATCH = tuple(_adding(table, names, "%s") for table, names in _BATCH)
+_WORTH_COPYING = 48
 _COPY_BATCH = tuple(
     f"COPY {table} (shard, {', '.join(names)}) FROM STDIN" for table, names in _BATCH
 )
@@ -259,27 +262,55 @@ def add_batch(connection: Connection, *, entries: Tuples, parts: Tuples, index: 
 
     Entries are index and leaf; parts and index rows are as `PartRow` and `IndexRow`.
     """
-    copies = connection.dialect.name == "postgresql"
-    statements = _COPY_BATCH if copies else _ADD_BATCH
-    for statement, rows in zip(statements, (entries, parts, index), strict=True):
-        if rows and copies:
+    tables = (entries, parts, index)
+    if connection.dialect.name != "postgresql":
+        for statement, rows in zip(_ADD_BATCH, tables, strict=True):
+            if rows:
+                connection.exec_driver_sql(statement, rows)
+    elif len(index) < _WORTH_COPYING:
+        _pipeline(connection, tables)
+    else:
+        for statement, rows in zip(_COPY_BATCH, tables, strict=True):
             _copy(connection, statement, rows)
-        elif rows:
-            connection.exec_driver_sql(statement, rows)
+
+
+def _pipeline(connection: Connection, tables: Sequence[Tuples]) -> None:
+    """All rows of a small batch in one round trip to PostgreSQL."""
+    driver: Any = connection.connection.driver_connection
+    with _told_as_sqlalchemy(connection, "INSERT"), driver.pipeline(), driver.cursor() as cursor:
+        for statement, rows in zip(_PIPE_BATCH, tables, strict=True):
+            cursor.executemany(statement, rows)
 
 
 def _copy(connection: Connection, statement: str, rows: Tuples) -> None:
     """Let PostgreSQL's driver copy rows in; its errors are told as SQLAlchemy tells them."""
     driver: Any = connection.connection.driver_connection
+    with (
+        _told_as_sqlalchemy(connection, statement),
+        driver.cursor() as cursor,
+        cursor.copy(statement) as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
+
+
+@contextmanager
+def _told_as_sqlalchemy(connection: Connection, statement: str) -> Iterator[None]:
+    """The driver's own errors as SQLAlchemy tells them, a lost connection marked as such."""
     dialect = connection.dialect
     failure: Any = dialect.loaded_dbapi.Error
     try:
-        with driver.cursor() as cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
+        yield
     except failure as error:
+        lost = dialect.is_disconnect(error, connection.connection.driver_connection, None)
         raise DBAPIError.instance(
-            statement, None, error, failure, hide_parameters=True, dialect=dialect
+            statement,
+            None,
+            error,
+            failure,
+            hide_parameters=True,
+            connection_invalidated=lost,
+            dialect=dialect,
         ) from error
 
 

@@ -148,7 +148,7 @@ _IN_SHARD = col(Consent.shard) == bindparam("in_shard")
 
 _CONSENTS_OF = select(*_ROW).where(_IN_SHARD, col(Consent.client) == bindparam("of_client"))
 # The row locks are a second net on PostgreSQL, for statements from outside the writer.
-_TO_DECIDE = _CONSENTS_OF.order_by(col(Consent.id)).with_for_update(read=True)
+_TO_DECIDE = _CONSENTS_OF.order_by(col(Consent.id))
 _IN_ORDER = _CONSENTS_OF.order_by(col(Consent.given_at), col(Consent.id))
 _TO_CHANGE = select(*_ROW).where(_IN_SHARD, col(Consent.id) == bindparam("of_id")).with_for_update()
 _ADD = insert(Consent)

@@ -96,6 +96,8 @@ def consider(
     holder = tx.directory.recipient(client.holder, day) or _STRANGER
     flags = record_of(tx, client).flags
     consents = _consents(tx, client, request.recipient, request.purpose, first_contact_at)
+    if client.id == NOBODY or not consents.refs:
+        tx.vault.open_decoy(1 + (client.id == NOBODY))
     stored = records.sealed_sections(tx.connection, shard=tx.shard, client=client.id)
     facts = Facts(
         recipient=recipient,

@@ -32,7 +32,9 @@ def statements(services: Services, trace: Path) -> Iterator[list[str]]:
         yield seen
         connection.pgconn.untrace()
     lines = (line.split("\t") for line in trace.read_text().splitlines())
-    seen += [parts[3].strip() for parts in lines if len(parts) > 3 and parts[1] == "F"]
+    sent = [parts[3].strip() for parts in lines if len(parts) > 3 and parts[1] == "F"]
+    # When the driver empties its buffer within a pipeline is no work of the database's.
+    seen += [each for each in sent if each != "Flush"]
 
 
 def _connection(services: Services) -> Any:
