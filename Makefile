@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install test demo lock format bench
+.PHONY: install test demo lock format bench bench-security
 
 install: .venv/installed
 
@@ -24,6 +24,9 @@ demo: install
 
 bench: install
 	$(BIN)/overdracht bench $(ARGS)
+
+bench-security: install
+	$(BIN)/python -m tests.bench.timing $(ARGS)
 
 format: install
 	$(BIN)/ruff format .

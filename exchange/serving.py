@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -91,6 +92,10 @@ def serve(services: Services, host: str, port: int) -> None:
     gc.freeze()
     sys.setswitchinterval(0.0005)
     log.info("service.started", address=f"{host}:{port}", version=VERSION)
+    # When it has shut down, uvicorn sends itself the signal that told it to: by default that
+    # would end the process here, before what follows is done.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
     try:
         server_for(services, host, port).run()
     finally:

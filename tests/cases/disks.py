@@ -4,6 +4,9 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
 
 from exchange.services import Services
 from exchange.transaction import Outcome, Transaction
@@ -31,9 +34,8 @@ def small_disk(folder: Path) -> Iterator[Path | None]:
 def full(services: Services, disk: Path | None) -> Iterator[None]:
     """In the block the disk under the broker is full to the last byte."""
     if disk is None:
-        services.writer.submit(_may_not_grow, 1).result()
-        yield
-        services.writer.submit(_may_not_grow, 1_000_000).result()
+        with _no_page_more(services):
+            yield
         return
     ballast = disk / "ballast"
     with ballast.open("wb", buffering=0) as file:
@@ -46,6 +48,22 @@ def full(services: Services, disk: Path | None) -> Iterator[None]:
     ballast.unlink()
 
 
-def _may_not_grow(tx: Transaction, pages: int) -> Outcome[None]:
+@contextmanager
+def _no_page_more(services: Services) -> Iterator[None]:
+    """The database may not grow, whichever connection the writer has."""
+    engine = services.database.writing_engine
+
+    def clamp(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA max_page_count=1")
+
+    services.writer.submit(_pages_at_most, 1).result()
+    event.listen(engine, "connect", clamp)
+    yield
+    event.remove(engine, "connect", clamp)
+    services.writer.submit(_pages_at_most, 1_000_000).result()
+
+
+def _pages_at_most(tx: Transaction, pages: int) -> Outcome[None]:
+    """Fewer than there are mean: as many as there are."""
     tx.connection.exec_driver_sql(f"PRAGMA max_page_count={pages}")
     return Outcome(None)

@@ -128,6 +128,7 @@ def test_t82_the_token_door_takes_no_such_form(broker: Broker, fault: str) -> No
         raw = f"{form}&client_assertion={assertion}&scope=query&scope=query".encode()
 
     door = broker.as_("leerwinkel-wvl")
+    del door.headers["Authorization"]
     refused = door.post("/oauth/token", content=raw, headers={"Content-Type": FORM})
 
     assert refused.status_code == 400

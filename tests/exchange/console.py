@@ -50,6 +50,5 @@ def _exit_code() -> int:
     try:
         cli.main()
     except SystemExit as ended:
-        assert ended.code is None or isinstance(ended.code, int)
-        return ended.code or 0
+        return int(ended.code or 0)
     return 0

@@ -1,26 +1,23 @@
 """The token endpoint: a signed assertion gives one token, once, and never more than registered."""
 
 from base64 import b64encode
-from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
 import pytest
-from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from exchange.api.tokens import ASSERTION_TYPE, SCOPES
-from exchange.app import create_app
-from exchange.flows.administer import NewApplication, register_application, revoke_application
+from exchange.api.tokens import SCOPES
+from exchange.flows.administer import NewApplication, register_application
 from exchange.problems import BASE
-from exchange.security.tokens import Signer, new_signing_key, signer_from_jwk
+from exchange.security.tokens import new_signing_key, signer_from_jwk
 from exchange.services import Services, build_services
-from policies.vocabulary import ApplicationId, OrganisationId
+from policies.vocabulary import OrganisationId
 from tests.builders import Clock, logged
 from tests.exchange.commands import PATIENCE
+from tests.exchange.machines import Machine, endpoint, machine_of, revoke
 from tests.exchange.processes import ask_for_token, both
-from tests.exchange.security.forging import signing, token
 
 FORM = "application/x-www-form-urlencoded"
 UNKNOWN_CLIENT = {
@@ -29,49 +26,6 @@ UNKNOWN_CLIENT = {
     "status": 401,
     "error": "invalid_client",
 }
-
-
-@dataclass
-class Machine:
-    """A partner's machine: it holds a private key and asks for tokens with it."""
-
-    services: Services
-    application: str
-    key: Signer
-    _numbers: Any = field(default_factory=lambda: count(1))
-
-    def assertion(self, header: dict[str, Any] | None = None, **claims: Any) -> str:
-        now = int(self.services.clock().timestamp())
-        said = {"alg": "ES256", "typ": "JWT", "kid": self.key.kid} | (header or {})
-        body = {"iss": self.application, "sub": self.application, "iat": now, "exp": now + 60}
-        body |= {"aud": self.services.settings.issuer, "jti": f"a-{next(self._numbers)}"} | claims
-        whole = {name: value for name, value in body.items() if value is not None}
-        return token(said, whole, signing(self.key.private))
-
-    def form(self, **more: str) -> dict[str, str]:
-        form = {"grant_type": "client_credentials", "client_assertion_type": ASSERTION_TYPE}
-        return form | {"client_assertion": self.assertion()} | more
-
-    def ask(self, **more: str) -> Response:
-        return endpoint(self.services).post("/oauth/token", data=self.form(**more))
-
-
-def endpoint(services: Services) -> TestClient:
-    return TestClient(create_app(services), raise_server_exceptions=False)
-
-
-def machine_of(
-    services: Services, organisation: str = "destap-ww", scopes: frozenset[str] | None = None
-) -> Machine:
-    key = signer_from_jwk(new_signing_key())
-    order = NewApplication(OrganisationId(organisation), key.public_jwk(), scopes)
-    done: Any = services.writer.submit(register_application, order).result(PATIENCE).value
-    return Machine(services, done.application, key)
-
-
-def revoke(services: Services, machine: Machine) -> None:
-    application = ApplicationId(machine.application)
-    services.writer.submit(revoke_application, application).result(PATIENCE)
 
 
 @pytest.fixture
