@@ -3,6 +3,8 @@
 import json
 from dataclasses import dataclass
 
+from pydantic_core import from_json
+
 from consent import register
 from consent.recipients import Asking
 from consent.standing import ConsentFacts
@@ -170,7 +172,7 @@ def opened_with(
 ) -> dict[str, dict[str, object]]:
     """As `opened`, outside a transaction."""
     context = section_context(section.section, section.version)
-    body: dict[str, dict[str, object]] = json.loads(vault.open(client, section.sealed, context))
+    body: dict[str, dict[str, object]] = from_json(vault.open(client, section.sealed, context))
     return body
 
 

@@ -90,7 +90,6 @@ def serve(services: Services, host: str, port: int) -> None:
     # Objects that live for ever need not be looked at by every collection.
     gc.collect()
     gc.freeze()
-    sys.setswitchinterval(0.0005)
     log.info("service.started", address=f"{host}:{port}", version=VERSION)
     # When it has shut down, uvicorn sends itself the signal that told it to: by default that
     # would end the process here, before what follows is done.

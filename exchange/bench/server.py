@@ -26,7 +26,6 @@ def main(port: int, flush_ms: float) -> None:
     add_bare(app)
     gc.collect()
     gc.freeze()
-    sys.setswitchinterval(0.0005)
     uvicorn.run(
         app,
         host="127.0.0.1",
@@ -37,6 +36,7 @@ def main(port: int, flush_ms: float) -> None:
         http="httptools",
         server_header=False,
         date_header=False,
+        proxy_headers=False,
     )
 
 
