@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from fastapi.testclient import TestClient
 from rich.console import Console
 
 from exchange.demo.chapters import CHAPTERS, almost_nothing
@@ -134,7 +135,7 @@ def _as_curl(line: str) -> httpx2.Response:
 @pytest.fixture
 def stage(broker: Broker) -> Stage:
     """The chapters' stage on the test's broker, at the time the sample data are true."""
-    http = broker.as_("destap-ww")
+    http = TestClient(broker.app)
     return Stage(broker.services, http, samples(), Teller(Console(file=StringIO())))
 
 
