@@ -160,11 +160,6 @@ class IndexRow(NamedTuple):
     event_id: bytes
 
 
-class SubjectRow(NamedTuple):
-    key_id: bytes
-    n: int
-
-
 Rows = Sequence[Mapping[str, Any]]
 Tuples = list[tuple[Any, ...]]
 at_shard: Any = bindparam("at_shard")

@@ -1,7 +1,5 @@
 """The HTTP service around the commands."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -39,11 +37,6 @@ _BY_STATUS = {
 
 def create_app(services: Services) -> FastAPI:
     """The service. Hot routes stand first: they are tried one after another."""
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-
     app = FastAPI(
         title="Overdracht",
         version="1",
@@ -54,7 +47,6 @@ def create_app(services: Services) -> FastAPI:
         max_body_size=services.settings.max_body_bytes,
         # Its spans hold paths, queries and the words of exceptions, and follow a caller's trace.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
-        lifespan=lifespan,
     )
     app.state.services = services
     for part in (summaries, handovers, clients, consents, tokens, health):

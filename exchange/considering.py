@@ -16,6 +16,7 @@ from policies.decision import Decision, Facts, RecipientFacts, ReleaseRequest
 from policies.deposit import Deposited
 from policies.gates import Decider
 from policies.insz import check_insz
+from policies.minimisation import asked
 from policies.text_scan import stopped_sections
 from policies.vocabulary import (
     NOBODY,
@@ -74,6 +75,12 @@ class Considered:
     sections: tuple[SealedSection, ...]
     flags: frozenset[str]
 
+    @property
+    def masked(self) -> bool:
+        """Whether the recipient may not learn where the client comes from."""
+        flow = self.decision.flow
+        return (flow is not None and flow.origin_masking) or "high_risk" in self.flags
+
 
 def record_of(tx: Transaction, client: KnownClient) -> ClientRecord:
     """What is sealed in the client's row. Nobody has no identity and no flags."""
@@ -126,6 +133,11 @@ def consider(
         sections=tuple(each for each in stored if each.section in decision.sections),
         flags=flags,
     )
+
+
+def sections_asked(request: ReleaseRequest) -> tuple[str, ...]:
+    """The sections as asked, for the leaf; a purpose that may use none stands for all."""
+    return tuple(sorted(asked(request))) or ("all",)
 
 
 def covered(tx: Transaction, client: KnownClient, recipient: OrganisationId, purpose: str) -> bool:
@@ -220,8 +232,3 @@ def _real_number(
             number = check_insz(str(held))
             return number is None or not number.is_test
     return False
-
-
-def organisation(name: str) -> OrganisationId:
-    """`org:vdab-gent` as the directory knows it."""
-    return OrganisationId(name.removeprefix("org:"))

@@ -67,8 +67,6 @@ class Import:
     ) -> None:
         self._services, self._holder = services, OrganisationId(organisation)
         self._directory: Directory = services.directory()
-        scanned = self._directory.scanner.fingerprint
-        self._store = Store(services, self._holder, scanned)
         self.report = Report(kind, organisation, dry_run)
         if self._holder not in self._directory.organisations:
             raise ImportRefused("there is no such organisation; run `organisations apply` first")
@@ -78,6 +76,7 @@ class Import:
             self._source = KINDS[kind]({"mapping": mapping} if mapping else {})
         except AdapterError as error:
             raise ImportRefused(str(error)) from None
+        self._store = Store(services, self._holder, self._directory.scanner.fingerprint)
         today = day_of(instant(services.clock()))
         facts = self._directory.recipient(self._holder, today)
         self._may_hold_numbers = facts is not None and facts.insz_authorised

@@ -164,18 +164,12 @@ def note_start(tx: Transaction, version: str) -> Outcome[None]:
 
 def _key_ring(path: Path, database: Database) -> KeyRing:
     if not path.exists():
-        if _size(database) is not None:
+        with database.reading() as connection:
+            keyless = _opened(connection)
+        if keyless:
             raise Unsafe(f"there is a log but no {path.name}; restore the keys from their backup")
         write_key_ring(new_key_ring(), path)
     return read_key_ring(path)
-
-
-def _size(database: Database) -> int | None:
-    try:
-        with database.reading() as connection:
-            return log.head(connection, shard=SHARD).size
-    except NotOpened:
-        return None
 
 
 def _open_log(

@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from exchange import handovers
 from exchange.handovers import Handover, HandoverEvent
 from exchange.transaction import Transaction
-from policies.vocabulary import HandoverState, OrganisationId
+from policies.vocabulary import ClientId, HandoverState, OrganisationId
 
 DEADLINES: Mapping[str, timedelta] = {
     "normal": timedelta(days=14),
@@ -41,9 +41,9 @@ def may_move(state: str, to: HandoverState) -> bool:
     return to in NEXT.get(HandoverState(state), frozenset())
 
 
-def erasure_due(at: datetime) -> str:
-    """The day by which an erasure notice must be answered (ISO 8601)."""
-    return (at + ERASURE).date().isoformat()
+def erasure_due(day: date) -> str:
+    """The day by which an erasure notice of that Belgian day must be answered (ISO 8601)."""
+    return (day + ERASURE).isoformat()
 
 
 def move(
@@ -69,7 +69,7 @@ def move(
         type=type,
         at=tx.now,
         actor_org=actor,
-        sealed=sealed_words(tx, handover, handover.events, said or {}),
+        sealed=sealed_words(tx, handover.client, handover.id, handover.events, said or {}),
     )
     handovers.step(tx.connection, handover, to=to, event=event)
 
@@ -88,10 +88,11 @@ def about(tx: Transaction, handover: Handover) -> dict[str, Any]:
 
 
 def sealed_words(
-    tx: Transaction, handover: Handover, sequence: int, said: Mapping[str, Any]
+    tx: Transaction, client: ClientId, handover: str, sequence: int, said: Mapping[str, Any]
 ) -> bytes:
+    """What was said with an event, under the client's key; 0 is the offer itself."""
     plain = json.dumps(said, sort_keys=True, ensure_ascii=False).encode()
-    return tx.vault.seal(handover.client, plain, event_context(handover.id, sequence))
+    return tx.vault.seal(client, plain, event_context(handover, sequence))
 
 
 def event_context(handover: str, sequence: int) -> str:

@@ -1,6 +1,5 @@
 """The directory: which organisations there are, what they are, and who works together."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -195,46 +194,6 @@ def recipient_facts(organisation: Organisation, on: date) -> RecipientFacts:
         secrecy=organisation.secrecy_regime is Secrecy.PROFESSIONAL,
         hard_denies=frozenset(organisation.hard_denies),
         only_sections=None if only is None else frozenset(only),
-    )
-
-
-def reaches(
-    recipient: str, organisation: Organisation, partnerships: Iterable[Partnership], on: date
-) -> bool:
-    """Whether the recipient that a grant or a denial names is this organisation, on a day.
-
-    `org:id` · `org-site:id/site` (a site is never a party by itself) · `category:type`, with
-    `,id` for one of that type only · `partnership:id@date`: the members on that date that
-    still are members on the day, so that who joins later sees nothing and who leaves sees
-    nothing from then on · `any` · `relation:employer` (every employer); other relations are
-    no organisations. Raises `ValueError` for any other form: neither a grant nor a denial
-    may be lost in silence.
-    """
-    kind, _, name = recipient.partition(":")
-    match kind:
-        case "any" if recipient == "any":
-            return True
-        case "org" | "org-site" if name:
-            return organisation.id == name.partition("/")[0]
-        case "category" if name:
-            of_type, _, only = name.partition(",")
-            return organisation.type == of_type and only in {"", organisation.id}
-        case "relation" if name:
-            return name == organisation.type == OrganisationType.EMPLOYER
-        case "partnership" if name:
-            return _reaches_together(name, organisation.id, partnerships, on)
-    raise ValueError("not a form of recipient")
-
-
-def _reaches_together(
-    name: str, organisation: OrganisationId, partnerships: Iterable[Partnership], on: date
-) -> bool:
-    identifier, _, since = name.partition("@")
-    then = date.fromisoformat(since)
-    return any(
-        organisation in each.members_at(then) and organisation in each.members_at(on)
-        for each in partnerships
-        if each.id == identifier
     )
 
 

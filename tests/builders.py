@@ -207,7 +207,7 @@ def _relate(
         "consents": [],
         "appointment": None,
     }
-    handover.sealed = sealed_words(tx, handover, 0, said)
+    handover.sealed = sealed_words(tx, handover.client, handover.id, 0, said)
     handovers.add_handover(known, handover)
     return Outcome(HandoverId(handover.id))
 

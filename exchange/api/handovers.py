@@ -40,7 +40,6 @@ from policies.vocabulary import Handle, HandoverId, HandoverState, Section
 router = APIRouter(prefix="/v1/handovers", tags=["handovers"])
 NOBODYS = HandoverId("none")
 
-Key = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{8,200}$")]
 Reason = Literal[
     "learning_guidance",
     "work_guidance",

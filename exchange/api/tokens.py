@@ -1,14 +1,14 @@
 """Access tokens over HTTP: client credentials with a signed assertion."""
 
-import json
-from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 
 from consent.belgian_time import instant
+from exchange.api.answers import answer
 from exchange.api.dependencies import RequestServices
 from exchange.directory import Directory
+from exchange.flows.administer import EVERY_SCOPE
 from exchange.flows.issue_token import Asked, issue_token
 from exchange.problems import (
     BAD_TOKEN_REQUEST,
@@ -25,17 +25,6 @@ from policies.vocabulary import ApplicationId
 
 router = APIRouter(tags=["tokens"])
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-SCOPES = (
-    "client",
-    "summary",
-    "consent",
-    "handover",
-    "query",
-    "appointment",
-    "audit",
-    "audit-all",
-    "aggregate",
-)
 _FIELDS = frozenset(
     {"grant_type", "client_assertion_type", "client_assertion", "scope", "client_id", "resource"}
 )
@@ -70,14 +59,14 @@ async def post_token(request: Request, services: RequestServices) -> Response:
         "expires_in": seconds,
         "scope": " ".join(sorted(granted.scopes)),
     }
-    return _json(body, {"Cache-Control": "no-store"})
+    return answer(body)
 
 
 @router.get("/.well-known/oauth-authorization-server")
 async def show_metadata(services: RequestServices) -> Response:
     """Where and how tokens are given (RFC 8414). From the settings, never from the request."""
     issuer = services.settings.issuer
-    return _json(
+    return answer(
         {
             "issuer": issuer,
             "token_endpoint": f"{issuer}/oauth/token",
@@ -86,7 +75,7 @@ async def show_metadata(services: RequestServices) -> Response:
             "response_types_supported": [],
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
-            "scopes_supported": list(SCOPES),
+            "scopes_supported": sorted(EVERY_SCOPE),
         }
     )
 
@@ -94,7 +83,7 @@ async def show_metadata(services: RequestServices) -> Response:
 @router.get("/.well-known/jwks.json")
 async def show_keys(services: RequestServices) -> Response:
     """The public keys that our tokens verify with."""
-    return _json(services.tokens.public_keys())
+    return answer(services.tokens.public_keys())
 
 
 def _form(request: Request, raw: bytes) -> dict[str, str]:
@@ -126,7 +115,7 @@ def _asked(form: dict[str, str], services: Services, directory: Directory) -> As
     if form.get("client_id", assertion.application) != assertion.application:
         raise RequestRefused(INVALID_CLIENT)
     scopes = frozenset(form["scope"].split()) if "scope" in form else None
-    if scopes is not None and not scopes <= frozenset(SCOPES):
+    if scopes is not None and not scopes <= EVERY_SCOPE:
         raise RequestRefused(INVALID_SCOPE)
     return Asked(
         application=ApplicationId(assertion.application),
@@ -135,7 +124,3 @@ def _asked(form: dict[str, str], services: Services, directory: Directory) -> As
         until=instant(assertion.expires_at) + 120_000_000,
         scopes=scopes,
     )
-
-
-def _json(body: Any, headers: dict[str, str] | None = None) -> Response:
-    return Response(json.dumps(body), media_type="application/json", headers=headers)

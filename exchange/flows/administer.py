@@ -30,6 +30,8 @@ _SCOPES: Mapping[OrganisationType, frozenset[str]] = {
     OrganisationType.TRADE_UNION: frozenset({"query"}),
     OrganisationType.FEDERAL_BENEFIT_AGENCY: frozenset({"query"}),
 }
+EVERY_SCOPE = _CARE.union(*_SCOPES.values())
+"""All that a token can be asked for, whoever asks."""
 
 
 @dataclass(frozen=True, slots=True)

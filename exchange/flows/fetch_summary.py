@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from audit.events import Actor, SummaryRefused, SummaryReleased
 from consent import register
 from exchange import handovers, records
-from exchange.considering import Considered, Rulebook, consider
+from exchange.considering import Considered, Rulebook, consider, sections_asked
 from exchange.handovers import Relation
 from exchange.records import KnownClient, SealedSection
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
 from policies.decision import Decision, Refused, ReleaseRequest
-from policies.purposes import asked_by_default
 from policies.vocabulary import (
     ClientId,
     ConsentId,
@@ -86,7 +85,7 @@ def fetch_summary(
     )
     decision = considered.decision
     if decision.reason is not None:
-        refused = _refused(caller, query, client, decision)
+        refused = _refused(caller, query, request, client, decision)
         return Outcome(Refused(decision.reason, decision.told), (refused,))
     register.count_use(
         tx.connection, shard=tx.shard, facts=considered.facts, rests_on=decision.rests_on
@@ -102,13 +101,13 @@ def fetch_summary(
         grants=considered.grants,
         sections=considered.sections,
         named=considered.named,
-        masked=_masked(decision, considered),
+        masked=considered.masked,
         high_risk="high_risk" in considered.flags,
         recipient_type=str(tx.directory.type_of(recipient)),
         organisation_types=tx.directory.types,
         at=tx.now,
     )
-    return Outcome(released, (_released(caller, query, client, considered),))
+    return Outcome(released, (_released(caller, query, request, client, considered),))
 
 
 def _client(
@@ -132,22 +131,16 @@ def _first_contact(relations: Sequence[Relation], purpose: str) -> int | None:
     return min((at for at in met if at is not None), default=None)
 
 
-def _masked(decision: Decision, considered: Considered) -> bool:
-    masked_flow = decision.flow is not None and decision.flow.origin_masking
-    return masked_flow or "high_risk" in considered.flags
-
-
 def _actor(caller: Caller, query: SummaryQuery) -> Actor:
     return Actor(user=f"{caller.organisation}/{query.end_user}", capacity=query.function)
 
 
-def _asked(query: SummaryQuery) -> tuple[str, ...]:
-    """The sections as asked, for the leaf; a purpose that may use none stands for all."""
-    return tuple(sorted(query.sections or asked_by_default(query.purpose))) or ("all",)
-
-
 def _refused(
-    caller: Caller, query: SummaryQuery, client: KnownClient, decision: Decision
+    caller: Caller,
+    query: SummaryQuery,
+    request: ReleaseRequest,
+    client: KnownClient,
+    decision: Decision,
 ) -> SummaryRefused:
     return SummaryRefused(
         application=caller.application,
@@ -156,7 +149,7 @@ def _refused(
         provider=client.holder or None,
         consumer=caller.organisation,
         purpose=query.purpose,
-        sections=_asked(query),
+        sections=sections_asked(request),
         reason=str(decision.reason),
         trace=decision.trace,
         handover=query.handover,
@@ -165,7 +158,11 @@ def _refused(
 
 
 def _released(
-    caller: Caller, query: SummaryQuery, client: KnownClient, considered: Considered
+    caller: Caller,
+    query: SummaryQuery,
+    request: ReleaseRequest,
+    client: KnownClient,
+    considered: Considered,
 ) -> SummaryReleased:
     decision = considered.decision
     return SummaryReleased(
@@ -175,7 +172,7 @@ def _released(
         provider=client.holder,
         consumer=caller.organisation,
         purpose=query.purpose,
-        sections=_asked(query),
+        sections=sections_asked(request),
         reason="OK_FILTERED" if decision.filtered else "OK",
         consents=considered.consents,
         grants=considered.grants,

@@ -53,8 +53,8 @@ def import_intake(tx: Transaction, order: IntakeOrder) -> Outcome[bool]:
     Raises `Moved` when the sections were sealed for another client or version.
     """
     registered = find_or_add(tx, order.holder, order.registration)
-    client = records.client_with_id(tx.connection, shard=tx.shard, client=registered.client)
-    if registered.client != order.client or client.summary_version + 1 != order.version:
+    stands = 0 if registered.created else _version(tx, registered.client)
+    if registered.client != order.client or stands + 1 != order.version:
         raise Moved
     records.replace_sections(
         tx.connection,
@@ -88,6 +88,11 @@ def import_intake(tx: Transaction, order: IntakeOrder) -> Outcome[bool]:
         ),
     )
     return Outcome(registered.created, events)
+
+
+def _version(tx: Transaction, client: ClientId) -> int:
+    known = records.client_with_id(tx.connection, shard=tx.shard, client=client)
+    return known.summary_version
 
 
 def close_import(tx: Transaction, totals: Totals) -> Outcome[None]:

@@ -9,11 +9,11 @@ from typing import Any
 from audit.events import Actor, HandoverOffered, HandoverRefused
 from exchange import handovers, records
 from exchange.clients import new_handle
-from exchange.considering import Considered, Rulebook, consider
+from exchange.considering import Considered, Rulebook, consider, sections_asked
 from exchange.handovers import Handover, HandoverEvent
 from exchange.records import KnownClient
 from exchange.security.tokens import Caller
-from exchange.stepping import DEADLINES, event_context
+from exchange.stepping import DEADLINES, event_context, sealed_words
 from exchange.transaction import Outcome, Transaction, by_application
 from policies.decision import Refused, ReleaseRequest
 from policies.vocabulary import (
@@ -52,7 +52,6 @@ class Offered:
     deadline: int
     shared: tuple[str, ...]
     withheld: tuple[str, ...]
-    repeated: bool = False
 
 
 @by_application
@@ -67,14 +66,14 @@ def push_handover(
     client = records.client_known_as(
         tx.connection, shard=tx.shard, organisation=sender, handle=order.client
     )
-    if client.holder != sender:
-        return _refuse(caller, order, ClientId(""), Refused(Reason.NOT_THE_HOLDER), ())
     request = ReleaseRequest(order.recipient, order.purpose, order.sections, Operation.VIEW)
+    if client.holder != sender:
+        return _refuse(caller, request, ClientId(""), Refused(Reason.NOT_THE_HOLDER), ())
     considered = consider(tx, rulebook, request, client, care_relation=True)
     decision = considered.decision
     if decision.reason is not None:
         told = Refused(decision.reason, decision.told, (decision.reason,))
-        return _refuse(caller, order, client.id, told, decision.trace)
+        return _refuse(caller, request, client.id, told, decision.trace)
     offered = _offer(tx, order, client, considered, sender)
     event = HandoverOffered(
         application=caller.application,
@@ -104,7 +103,6 @@ def _again(tx: Transaction, before: Handover, order: HandoverOrder) -> Offered |
         before.deadline_at,
         tuple(said["shared"]),
         tuple(said["withheld"]),
-        repeated=True,
     )
 
 
@@ -138,14 +136,14 @@ def _offer(
             agreement="" if flow is None else flow.agreement,
             reason_code=order.reason_code,
             urgency=order.urgency,
-            masked=(flow is not None and flow.origin_masking) or "high_risk" in considered.flags,
+            masked=considered.masked,
             state=HandoverState.OFFERED,
             offered_at=tx.now,
             deadline_at=deadline,
             events=1,
             idempotency_key=order.key,
             fingerprint=order.fingerprint,
-            sealed=_sealed(tx, client.id, handover, 0, said),
+            sealed=sealed_words(tx, client.id, handover, 0, said),
         ),
     )
     handovers.add_event(
@@ -158,7 +156,7 @@ def _offer(
             type="offered",
             at=tx.now,
             actor_org=sender,
-            sealed=_sealed(tx, client.id, handover, 1, {}),
+            sealed=sealed_words(tx, client.id, handover, 1, {}),
         ),
     )
     return Offered(
@@ -181,16 +179,9 @@ def _introduce(tx: Transaction, client: ClientId, recipient: OrganisationId) -> 
         )
 
 
-def _sealed(
-    tx: Transaction, client: ClientId, handover: str, sequence: int, said: Mapping[str, Any]
-) -> bytes:
-    plain = json.dumps(said, sort_keys=True, ensure_ascii=False).encode()
-    return tx.vault.seal(client, plain, event_context(handover, sequence))
-
-
 def _refuse(
     caller: Caller,
-    order: HandoverOrder,
+    request: ReleaseRequest,
     client: ClientId,
     refusal: Refused,
     trace: tuple[tuple[str, str | None], ...],
@@ -200,9 +191,9 @@ def _refuse(
         actor=Actor(system=caller.application),
         client=client,
         provider=caller.organisation,
-        consumer=order.recipient,
-        purpose=order.purpose,
-        sections=tuple(sorted(order.sections or ())) or ("all",),
+        consumer=request.recipient,
+        purpose=request.purpose,
+        sections=sections_asked(request),
         reason=refusal.reason,
         trace=trace,
     )

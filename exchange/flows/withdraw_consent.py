@@ -105,7 +105,7 @@ def _told(tx: Transaction, caller: Caller, whose: ClientId) -> list[PersonEvent]
             move(tx, each, to=HandoverState.REVOKED, type="consent_withdrawn", actor=sender)
             events.append(_revocation(tx, caller, each))
         if each.read_at is not None:
-            said = {"ack_due": erasure_due(tx.at)}
+            said = {"ack_due": erasure_due(tx.day)}
             state = HandoverState(each.state)
             move(tx, each, to=state, type="erasure_notice", actor=sender, said=said)
     return events

@@ -10,7 +10,6 @@ from policies.documents import UnfitDocument
 from policies.organisations import (
     Directory,
     Organisation,
-    reaches,
     read_directory,
     read_organisation,
     recipient_facts,
@@ -163,48 +162,6 @@ def test_a_partnership_has_no_members_before_its_start_or_after_its_end() -> Non
     assert partnership.members_at(date(2023, 12, 31)) == frozenset()
     assert partnership.members_at(date(2029, 12, 31))
     assert partnership.members_at(date(2030, 1, 1)) == frozenset()
-
-
-PARTNERSHIP = "partnership:lp-zuid-wvl@"
-
-
-@pytest.mark.parametrize(
-    ("recipient", "organisation", "on", "reached"),
-    [
-        ("org:vdab-wvl", "vdab-wvl", TODAY, True),
-        ("org:vdab-wvl", "vdab-gent", TODAY, False),
-        ("org-site:vdab-wvl/ktr", "vdab-wvl", TODAY, True),
-        ("org-site:vdab-gent/gnt", "vdab-wvl", TODAY, False),
-        ("category:back_office", "backoffice", TODAY, True),
-        ("category:back_office,backoffice", "backoffice", TODAY, True),
-        ("category:back_office,another", "backoffice", TODAY, False),
-        ("category:back_office", "vdab-wvl", TODAY, False),
-        ("any", "vdab-wvl", TODAY, True),
-        ("relation:employer", "werkgever-x", TODAY, True),
-        ("relation:employer", "vdab-wvl", TODAY, False),
-        ("relation:parent", "vdab-wvl", TODAY, False),
-        (f"{PARTNERSHIP}2026-11-02", "ocmw-kortrijk", TODAY, True),
-        (f"{PARTNERSHIP}2026-08-30", "clb-zuidwest", date(2026, 8, 30), True),
-        (f"{PARTNERSHIP}2026-08-30", "clb-zuidwest", LEFT, False),
-        (f"{PARTNERSHIP}2026-11-02", "cvo-west", JOINS, False),
-        (f"{PARTNERSHIP}2026-12-01", "cvo-west", JOINS, True),
-        ("partnership:another@2026-11-02", "ocmw-kortrijk", TODAY, False),
-    ],
-)
-def test_a_grant_reaches_those_it_names_as_they_stand_today(
-    recipient: str, organisation: str, on: date, reached: object
-) -> None:
-    answer = reaches(recipient, an_organisation(organisation), directory().partnerships, on)
-
-    assert answer is reached
-
-
-@pytest.mark.parametrize(
-    "recipient", ["", "vdab-wvl", "org:", "any:one", "team:a", "partnership:a", "partnership:a@b"]
-)
-def test_a_recipient_of_no_known_form_is_not_passed_over_in_silence(recipient: str) -> None:
-    with pytest.raises(ValueError, match=r"form|isoformat"):
-        reaches(recipient, an_organisation(), directory().partnerships, TODAY)
 
 
 def test_ids_of_organisations_are_read_as_such() -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
+from consent.recipients import Asking, reaches
 from policies.agreements import any_in_force, flows_between, read_agreement
 from policies.decision import Decision, Facts, GrantFacts, ReleaseRequest
 from policies.gates import decide
 from policies.grants import read_grant
-from policies.organisations import reaches, read_directory, recipient_facts
+from policies.organisations import read_directory, recipient_facts
 from policies.summary_model import fields_of
 from policies.vocabulary import FieldId, Operation, OrganisationId, Reason, Section
 from policies.yaml_files import read_yaml
@@ -48,12 +49,25 @@ def grant_facts(consent: dict[str, Any], grant: dict[str, Any], on: date) -> Gra
     )
 
 
+def members_at(partnership: str, on: date) -> frozenset[OrganisationId]:
+    members = (each.members_at(on) for each in DIRECTORY.partnerships if each.id == partnership)
+    return frozenset[OrganisationId]().union(*members)
+
+
 def facts_for(client: str, requester: OrganisationId, purpose: str, on: date) -> Facts:
     consent, recipient = CONSENTS[client], ORGANISATIONS[requester]
     holder = OrganisationId(consent["controller"])
 
+    asking = Asking(
+        recipient=requester,
+        recipient_type=recipient.type,
+        holder=holder,
+        purpose=purpose,
+        partnerships=members_at,
+    )
+
     def reached(part: dict[str, Any]) -> bool:
-        return reaches(part["recipient"], recipient, DIRECTORY.partnerships, on)
+        return reaches(part["recipient"], asking, on)
 
     denied: set[FieldId] = set()
     for denial in filter(reached, consent.get("denials", ())):

@@ -3,6 +3,7 @@
 import pytest
 
 from exchange.samples import samples
+from policies.purposes import asked_by_default
 from tests.builders import Broker, logged, query
 from tests.cases.uniform import UNKNOWN_ID, assert_uniform, reasons
 
@@ -85,6 +86,8 @@ def test_the_holder_is_told_that_the_client_refused(broker: Broker) -> None:
     assert pushed.status_code == 403
     assert pushed.json()["errors"] == [{"loc": "sharing", "type": "CONSENT_REFUSED"}]
     assert reasons(broker.services, "handover.refused") == ["CONSENT_REFUSED"]
+    (refused,) = (each for each in logged(broker.services) if each["k"] == "handover.refused")
+    assert set(refused["d"]) == asked_by_default("P2")
     assert broker.as_("vdab-gent").get("/v1/handovers").json()["items"] == []
     assert "handover.offered" not in {each["k"] for each in logged(broker.services)}
 

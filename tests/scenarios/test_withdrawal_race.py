@@ -1,6 +1,7 @@
 """A7: a client withdraws while the partner is fetching (cl-0004)."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 from httpx2 import Response
@@ -57,6 +58,16 @@ def test_who_read_is_asked_to_erase_within_seven_days_and_answers(broker: Broker
         assert (last["type"], last["ack_of"]) == ("notice_acknowledged", notice["event_id"])
     (entry,) = of_kind(broker, "notice.acknowledged")
     assert entry["handover"] == story.handover
+
+
+def test_the_days_to_erase_are_counted_in_belgium(broker: Broker) -> None:
+    story = read_once(broker)
+    broker.clock.move(datetime(2026, 11, 2, 23, 30, tzinfo=UTC))  # half past midnight there
+
+    story.withdraw()
+
+    shown = broker.as_("vdab-gent").get(f"/v1/handovers/{story.handover}").json()
+    assert [each["ack_due"] for each in shown["events"] if "ack_due" in each] == ["2026-11-10"]
 
 
 def test_who_never_read_is_told_and_has_nothing_to_erase(broker: Broker) -> None:
