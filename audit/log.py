@@ -107,17 +107,17 @@ def append(
     compact, completed = fold(after.compact, after.size, hashes)
     now = Head(after.shard, after.epoch, after.size + len(hashes), compact, t)
     _add_tiles(connection, after, hashes, completed)
-    rows = sealer.rows
-    records.add_batch(connection, entries=rows.entries, parts=rows.parts, index=rows.found_by)
     counters = [(after.shard, each.key_id, each.blind, each.n, 0) for each in subjects.values()]
     if about_nobody(events):
         # An entry about nobody costs what one about somebody does: time must not tell them apart.
         counters.append((after.shard, NOBODY, keys.blind("sub", ""), 0, 0))
-    records.count_subjects(connection, counters)
-    to = {"new_size": now.size, "new_compact": b"".join(compact), "new_t": t}
-    if not records.move_state(
-        connection, shard=after.shard, epoch=after.epoch, size=after.size, to=to
-    ):
+    moved = records.add_batch(
+        connection,
+        records.Batch(*sealer.rows, counters),
+        at=(after.shard, after.size, after.epoch),
+        to=(now.size, b"".join(compact), t),
+    )
+    if not moved:
         raise LogMoved
     return [Entry(index, digest) for index, digest in enumerate(hashes, after.size)], now
 

@@ -5,7 +5,6 @@ and what an erasure takes away.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -22,8 +21,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError
 from sqlmodel import Field, SQLModel, col
+
+from audit.prepared import Prepared, together
 
 # A strict SQLite table knows no BIGINT and no VARCHAR, and its INTEGER has 64 bits.
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
@@ -170,54 +170,39 @@ def of_shard(table: Any) -> Any:
     return col(table.shard) == at_shard
 
 
-_STATE = select(
-    *(col(getattr(AuditState, name)) for name in StateRow._fields)  # in the order of StateRow
-).where(of_shard(AuditState))
+_STATE = Prepared(f"SELECT {', '.join(StateRow._fields)} FROM audit_state WHERE shard = ?")  # noqa: S608  # our names
 _ADD_STATE, _ADD_TILES = insert(AuditState), insert(AuditTile)
 
 
-def _adding(table: str, columns: Iterable[str], mark: str) -> str:
+def _adding(table: str, columns: Iterable[str]) -> str:
     names = ("shard", *columns)
-    marks = ", ".join([mark] * len(names))
+    marks = ", ".join("?" * len(names))
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608  # our names
 
 
 _KNOWN = "SELECT key_id, n, blind FROM audit_subject WHERE shard = "
 
-# Six rows for every event, under the lock: the driver takes them in half the time Core does,
-# and PostgreSQL in half of that again when they are copied.
-_MARKS = {"qmark": "?", "pyformat": "%s"}
-_BATCH = (
-    ("audit_entry", ("idx", "leaf")),
-    ("audit_part", PartRow._fields),
-    ("audit_index", IndexRow._fields),
-)
-_ADD_BATCH = tuple(_adding(table, names, "?") for table, names in _BATCH)
-_PIPE_BATCH = tuple(_adding(table, names, "%s") for table, names in _BATCH)
-_WORTH_COPYING = 48
-_COPY_BATCH = tuple(
-    f"COPY {table} (shard, {', '.join(names)}) FROM STDIN" for table, names in _BATCH
-)
-_COUNT_SUBJECTS = {
-    style: _adding("audit_subject", ("key_id", "blind", "n", "n_delayed"), mark)
-    + " ON CONFLICT (shard, key_id) DO UPDATE SET n = excluded.n"
-    for style, mark in _MARKS.items()
-}
-# A few widths only, so that SQLite's driver can keep what it has prepared.
+# A few widths only, so that the driver can keep what it has prepared.
 _MOST_KEYS = 256
 _SUBJECTS = {
-    1 << power: f"{_KNOWN}? AND key_id IN ({', '.join('?' * (1 << power))})"
+    1 << power: Prepared(f"{_KNOWN}? AND key_id IN ({', '.join('?' * (1 << power))})")
     for power in range(_MOST_KEYS.bit_length())
 }
-_SUBJECTS_IN_ARRAY = f"{_KNOWN}%s AND key_id = ANY(%s)"
-_MOVE_STATE = (
-    update(AuditState)
-    .where(
-        of_shard(AuditState),
-        col(AuditState.size) == bindparam("old_size"),
-        col(AuditState.epoch) == bindparam("old_epoch"),
+_ADD_BATCH = tuple(
+    Prepared(_adding(table, names))
+    for table, names in (
+        ("audit_entry", ("idx", "leaf")),
+        ("audit_part", PartRow._fields),
+        ("audit_index", IndexRow._fields),
     )
-    .values(size=bindparam("new_size"), compact=bindparam("new_compact"), last_t=bindparam("new_t"))
+)
+_COUNT_SUBJECTS = Prepared(
+    _adding("audit_subject", ("key_id", "blind", "n", "n_delayed"))
+    + " ON CONFLICT (shard, key_id) DO UPDATE SET n = excluded.n"
+)
+_MOVE_STATE = Prepared(
+    "UPDATE audit_state SET size = ?, compact = ?, last_t = ?"
+    " WHERE shard = ? AND size = ? AND epoch = ?"
 )
 # SQLite makes text of two joined blobs, and only a strict table would refuse it.
 _GROW_TILE = (
@@ -235,8 +220,8 @@ _GROW_TILE = (
 
 def state_of(connection: Connection, *, shard: int) -> StateRow | None:
     """Where the log stands, or nothing when it was never opened."""
-    row = connection.execute(_STATE, {"at_shard": shard}).first()
-    return StateRow(*row) if row else None
+    rows = _STATE.rows(connection, (shard,))
+    return StateRow(*rows[0]) if rows else None
 
 
 def add_state(connection: Connection, row: Mapping[str, Any]) -> None:
@@ -244,69 +229,33 @@ def add_state(connection: Connection, row: Mapping[str, Any]) -> None:
     connection.execute(_ADD_STATE, row)
 
 
-def move_state(
-    connection: Connection, *, shard: int, epoch: int, size: int, to: Mapping[str, Any]
-) -> bool:
-    """Compare and swap: whether the log still stood at this epoch and size."""
-    key = {"at_shard": shard, "old_epoch": epoch, "old_size": size}
-    return connection.execute(_MOVE_STATE, {**key, **to}).rowcount == 1
+class Batch(NamedTuple):
+    """The rows that a batch adds, each with the shard before its columns.
 
-
-def add_batch(connection: Connection, *, entries: Tuples, parts: Tuples, index: Tuples) -> None:
-    """The rows of a batch that are only ever added, each with the shard before its columns.
-
-    Entries are index and leaf; parts and index rows are as `PartRow` and `IndexRow`.
+    Entries are index and leaf, parts as `PartRow`, `found_by` as `IndexRow`; counters are
+    key id, blind, the new number, and 0 for delayed.
     """
-    tables = (entries, parts, index)
-    if connection.dialect.name != "postgresql":
-        for statement, rows in zip(_ADD_BATCH, tables, strict=True):
-            if rows:
-                connection.exec_driver_sql(statement, rows)
-    elif len(index) < _WORTH_COPYING:
-        _pipeline(connection, tables)
-    else:
-        for statement, rows in zip(_COPY_BATCH, tables, strict=True):
-            _copy(connection, statement, rows)
+
+    entries: Tuples
+    parts: Tuples
+    found_by: Tuples
+    counters: Tuples
 
 
-def _pipeline(connection: Connection, tables: Sequence[Tuples]) -> None:
-    """All rows of a small batch in one round trip to PostgreSQL."""
-    driver: Any = connection.connection.driver_connection
-    with _told_as_sqlalchemy(connection, "INSERT"), driver.pipeline(), driver.cursor() as cursor:
-        for statement, rows in zip(_PIPE_BATCH, tables, strict=True):
-            cursor.executemany(statement, rows)
+def add_batch(
+    connection: Connection, batch: Batch, *, at: tuple[int, int, int], to: tuple[int, bytes, int]
+) -> bool:
+    """Add the rows and move the log on, if it still stood `at` shard, size and epoch.
 
-
-def _copy(connection: Connection, statement: str, rows: Tuples) -> None:
-    """Let PostgreSQL's driver copy rows in; its errors are told as SQLAlchemy tells them."""
-    driver: Any = connection.connection.driver_connection
-    with (
-        _told_as_sqlalchemy(connection, statement),
-        driver.cursor() as cursor,
-        cursor.copy(statement) as copy,
-    ):
-        for row in rows:
-            copy.write_row(row)
-
-
-@contextmanager
-def _told_as_sqlalchemy(connection: Connection, statement: str) -> Iterator[None]:
-    """The driver's own errors as SQLAlchemy tells them, a lost connection marked as such."""
-    dialect = connection.dialect
-    failure: Any = dialect.loaded_dbapi.Error
-    try:
-        yield
-    except failure as error:
-        lost = dialect.is_disconnect(error, connection.connection.driver_connection, None)
-        raise DBAPIError.instance(
-            statement,
-            None,
-            error,
-            failure,
-            hide_parameters=True,
-            connection_invalidated=lost,
-            dialect=dialect,
-        ) from error
+    `to` is the new size, compact range and last time. When it stood elsewhere the answer is
+    no, and the caller must roll back. One round trip.
+    """
+    asked = [
+        *zip((*_ADD_BATCH, _COUNT_SUBJECTS), batch, strict=True),
+        (_MOVE_STATE, [(*to, *at)]),
+    ]
+    answers = together(connection, *(each for each in asked if each[1]))
+    return answers[-1].changed == 1
 
 
 def subjects_of(
@@ -314,21 +263,12 @@ def subjects_of(
 ) -> dict[bytes, tuple[int, bytes]]:
     """Count and blind of every person among these who has a counter already."""
     wanted, found = list(key_ids), list[Any]()
-    if connection.dialect.name == "postgresql":
-        found += connection.exec_driver_sql(_SUBJECTS_IN_ARRAY, (shard, wanted))
-        return {key_id: (n, blind) for key_id, n, blind in found}
     for at in range(0, len(wanted), _MOST_KEYS):
         keys = wanted[at : at + _MOST_KEYS]
         width = 1 << (len(keys) - 1).bit_length()
         keys += keys[-1:] * (width - len(keys))
-        found += connection.exec_driver_sql(_SUBJECTS[width], (shard, *keys))
+        found += _SUBJECTS[width].rows(connection, (shard, *keys))
     return {key_id: (n, blind) for key_id, n, blind in found}
-
-
-def count_subjects(connection: Connection, rows: Tuples) -> None:
-    """Write the counters of a batch: shard, key id, blind, the new number, 0 for delayed."""
-    if rows:
-        connection.exec_driver_sql(_COUNT_SUBJECTS[connection.dialect.paramstyle], rows)
 
 
 def add_tiles(connection: Connection, *, new: Rows, grown: Rows) -> None:

@@ -9,6 +9,7 @@ can not be opened any more.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -26,6 +27,7 @@ from policies.decision import Refused
 from policies.vocabulary import ClientId, ConsentId, ConsentState, GrantId, OrganisationId, Reason
 
 __all__ = [
+    "CONSENTS",
     "NOBODYS",
     "Asking",
     "Changed",
@@ -48,6 +50,8 @@ __all__ = [
     "withdraw",
 ]
 
+CONSENTS = records.TO_DECIDE
+"""The consents of a client: a statement with the values `in_shard` and `of_client`."""
 NOBODYS = OrganisationId("")
 """The controller of no consent: for who asks as the client, not as an organisation."""
 
@@ -283,21 +287,26 @@ def facts_about(
     at: datetime,
     sealing: Sealing,
     notices: NoticeLibrary,
+    found: Iterable[Sequence[Any]] | None = None,
 ) -> ConsentFacts:
     """What a decision must know of the client's consents, for one who asks for one purpose.
 
-    One statement, and a second one only for grants that may be used a number of times. A
+    `found` is what `CONSENTS` gives for the client, when that was asked already: otherwise
+    one statement, and a second one only for grants that may be used a number of times. A
     consent that can not be opened may hold a denial: so what the sealing raises is passed
     on, and nothing is decided.
     """
     moment = instant(at)
     today = day_of(moment)
-    rows = records.consents_to_decide(connection, shard=shard, client=client)
+    if found is None:
+        rows = records.consents_to_decide(connection, shard=shard, client=client)
+    else:
+        rows = records.in_order(found)
     said = [sealed.opened(shard, row, sealing) for row in rows]
-    found = matching(said, asking, today)
-    limited = {consent for consent, _ in found.limited}
+    matched = matching(said, asking, today)
+    limited = {consent for consent, _ in matched.limited}
     uses = records.uses_of(connection, shard=shard, consents=limited) if limited else {}
-    return facts_from(found, asking, Now(moment, today, asking.happened, notices, uses))
+    return facts_from(matched, asking, Now(moment, today, asking.happened, notices, uses))
 
 
 def count_use(

@@ -1,14 +1,18 @@
 """All that a decision rests on, read in the transaction that records it, and the decision."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic_core import from_json
 
+from audit.prepared import Prepared, together
 from consent import register
 from consent.recipients import Asking
 from consent.standing import ConsentFacts
 from exchange import records
+from exchange.handovers import OPEN_FOR, Relation, relations_in
 from exchange.records import KnownClient, SealedSection
 from exchange.security.vault import Vault
 from exchange.transaction import Transaction
@@ -90,24 +94,50 @@ def record_of(tx: Transaction, client: KnownClient) -> ClientRecord:
     return ClientRecord(body["identity"], frozenset(body["flags"]))
 
 
+@dataclass(frozen=True, slots=True)
+class OnFile:
+    """What stands about a client that a release to one recipient may rest on, still sealed."""
+
+    relations: Sequence[Relation]
+    consents: Sequence[Sequence[Any]]
+    sections: Sequence[SealedSection]
+
+
+_CONSENTS = Prepared(register.CONSENTS)
+
+
+def on_file(tx: Transaction, client: KnownClient, recipient: OrganisationId) -> OnFile:
+    """Read it, in one round trip; for a client that does not exist as well."""
+    whose = {"shard": tx.shard, "client": client.id}
+    relations, consents, sections = together(
+        tx.connection,
+        (OPEN_FOR, [whose | {"recipient": recipient, "now": tx.now}]),
+        (_CONSENTS, [{"in_shard": tx.shard, "of_client": client.id}]),
+        (records.SECTIONS, [whose]),
+    )
+    return OnFile(relations_in(relations.rows), consents.rows, records.sections_in(sections.rows))
+
+
 def consider(
     tx: Transaction,
     rulebook: Rulebook,
     request: ReleaseRequest,
     client: KnownClient,
+    known: OnFile,
     *,
     care_relation: bool,
     first_contact_at: int | None = None,
 ) -> Considered:
-    """Read the facts and decide. The same reads are made for a client that does not exist."""
+    """Decide on what is on file. The same is done for a client that does not exist."""
     day = tx.day
     recipient = tx.directory.recipient(request.recipient, day) or _STRANGER
     holder = tx.directory.recipient(client.holder, day) or _STRANGER
     flags = record_of(tx, client).flags
-    consents = _consents(tx, client, request.recipient, request.purpose, first_contact_at)
+    asking = _asking(tx, client, request.recipient, request.purpose, first_contact_at)
+    consents = _consents(tx, client, asking, known.consents)
     if client.id == NOBODY or not consents.refs:
         tx.vault.open_decoy(1 + (client.id == NOBODY))
-    stored = records.sealed_sections(tx.connection, shard=tx.shard, client=client.id)
+    stored = known.sections
     facts = Facts(
         recipient=recipient,
         holder_secrecy=holder.secrecy,
@@ -142,18 +172,18 @@ def sections_asked(request: ReleaseRequest) -> tuple[str, ...]:
 
 def covered(tx: Transaction, client: KnownClient, recipient: OrganisationId, purpose: str) -> bool:
     """Whether some grant of the client still lets this recipient read for this purpose."""
-    consents = _consents(tx, client, recipient, purpose, None)
+    consents = _consents(tx, client, _asking(tx, client, recipient, purpose, None), None)
     return any(grant.ended is None for grant in consents.grants)
 
 
-def _consents(
+def _asking(
     tx: Transaction,
     client: KnownClient,
     recipient: OrganisationId,
     purpose: str,
     first_contact_at: int | None,
-) -> ConsentFacts:
-    asking = Asking(
+) -> Asking:
+    return Asking(
         recipient=recipient,
         recipient_type=tx.directory.type_of(recipient) or _STRANGER.type,
         holder=client.holder,
@@ -161,6 +191,14 @@ def _consents(
         partnerships=tx.directory.members_at,
         happened={} if first_contact_at is None else {"first_contact": first_contact_at},
     )
+
+
+def _consents(
+    tx: Transaction,
+    client: KnownClient,
+    asking: Asking,
+    found: Sequence[Sequence[Any]] | None,
+) -> ConsentFacts:
     return register.facts_about(
         tx.connection,
         shard=tx.shard,
@@ -169,6 +207,7 @@ def _consents(
         at=tx.at,
         sealing=tx.vault,
         notices=tx.directory.notices,
+        found=found,
     )
 
 
@@ -208,7 +247,7 @@ def section_context(section: Section, version: int) -> str:
 
 
 def _quarantined(
-    tx: Transaction, client: KnownClient, stored: list[SealedSection]
+    tx: Transaction, client: KnownClient, stored: Sequence[SealedSection]
 ) -> frozenset[Section]:
     """Sections whose text the scanner of today stops.
 
@@ -222,7 +261,7 @@ def _quarantined(
 
 
 def _real_number(
-    tx: Transaction, request: ReleaseRequest, client: KnownClient, stored: list[SealedSection]
+    tx: Transaction, request: ReleaseRequest, client: KnownClient, stored: Sequence[SealedSection]
 ) -> bool:
     if request.sections is None or Section.NATID not in request.sections:
         return False

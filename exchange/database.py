@@ -3,7 +3,7 @@
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,10 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sqlalchemy import Connection, Dialect, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool
 from sqlmodel import SQLModel
+
+from audit.prepared import Prepared, together
 
 CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -28,6 +29,10 @@ SQLModel.metadata.naming_convention = CONVENTION
 
 LOCK_CLASS = 1331053650
 """`OVDR`, the first half of every advisory lock of ours."""
+
+STATEMENTS = 1024
+"""What SQLite keeps prepared. The driver's own 128 are fewer than ours, and those used least so
+far push one another out: then each is parsed again whenever it runs."""
 
 WRITES = "overdracht_writes_shard"
 PRAGMAS = {
@@ -59,11 +64,12 @@ class Database:
     def __init__(self, options: DatabaseOptions) -> None:
         self.is_sqlite = options.url.startswith("sqlite")
         self.options = options
-        self.writing_engine = self._engine(pool_size=1, read_only=False)
-        self.reading_engine = self._engine(pool_size=options.readers, read_only=True)
+        self.writing_engine = self.engine(pool_size=1, read_only=False)
+        self.reading_engine = self.engine(pool_size=options.readers, read_only=True)
         self._lock: int | None = None
 
-    def _engine(self, *, pool_size: int, read_only: bool) -> Engine:
+    def engine(self, *, pool_size: int, read_only: bool) -> Engine:
+        """One more engine, for who keeps its connections for itself and disposes of it."""
         if self.is_sqlite:
             driver = sqlite_driver(self.options.journal)
             engine = create_engine(
@@ -74,7 +80,7 @@ class Database:
                 pool_size=pool_size,
                 max_overflow=0,
                 pool_timeout=0.5,
-                connect_args={"check_same_thread": False},
+                connect_args={"check_same_thread": False, "cached_statements": STATEMENTS},
             )
             event.listen(
                 engine, "connect", _preparing_sqlite(self.options.journal, read_only=read_only)
@@ -183,9 +189,12 @@ def _preparing_sqlite(journal: str, *, read_only: bool) -> Callable[[Any, Any], 
     return prepare
 
 
+_WRITE, _READ = Prepared("BEGIN IMMEDIATE"), Prepared("BEGIN")
+
+
 def _begin_sqlite(connection: Connection) -> None:
     writes = WRITES in connection.get_execution_options()
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    together(connection, (_WRITE if writes else _READ, [()]))
 
 
 def _prepare_postgresql(connection: Any, _record: Any) -> None:
@@ -201,79 +210,15 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
     connection.autocommit = False
 
 
+_LOOK = Prepared("SET TRANSACTION READ ONLY")
+_LOCK = Prepared("SELECT pg_advisory_xact_lock(?, ?)")
+_HURRY = Prepared("SET LOCAL statement_timeout = '2s'")
+
+
 def _begin_postgresql(connection: Connection) -> None:
     shard = connection.get_execution_options().get(WRITES)
     if shard is None:
-        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        together(connection, (_LOOK, [()]))
     else:
         # Other processes wait here, and then see all that we committed. One round trip.
-        connection.exec_driver_sql(
-            f"SELECT pg_advisory_xact_lock({LOCK_CLASS}, {int(shard)});"
-            " SET LOCAL statement_timeout = '2s'"
-        )
-
-
-class Prepared:
-    """A query built once, that runs on the driver itself: for the few on the hot path.
-
-    What Core does around each statement costs more than the statement: 20 of 23 µs.
-    """
-
-    def __init__(self, statement: Any) -> None:
-        self._statement = statement
-        self._made: dict[str, tuple[str, dict[str, Any], Sequence[str] | None]] = {}
-
-    def rows(self, connection: Connection, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """Every row, its columns as the driver gives them. Raises `DBAPIError`, as Core does."""
-        dialect = connection.dialect
-        text, fixed, order = self._made.get(dialect.name) or self._make(dialect)
-        all_values = {**fixed, **values} if fixed else values
-        given = all_values if order is None else [all_values[name] for name in order]
-        driver: Any = connection.connection.dbapi_connection
-        try:
-            found: list[tuple[Any, ...]] = driver.execute(text, given).fetchall()
-        except Exception as error:
-            lost = isinstance(error, dialect.loaded_dbapi.Error) and dialect.is_disconnect(
-                error, driver, None
-            )
-            raise DBAPIError.instance(
-                text,
-                None,
-                error,
-                dialect.loaded_dbapi.Error,
-                hide_parameters=True,
-                connection_invalidated=lost,
-                dialect=dialect,
-            ) from error
-        return found
-
-    def _make(self, dialect: Dialect) -> tuple[str, dict[str, Any], Sequence[str] | None]:
-        compiled: Any = self._statement.compile(dialect=dialect)
-        asked = {name for name, bind in compiled.binds.items() if bind.required}
-        # Lists are written out by their values, so for that all need some value.
-        whole = compiled.construct_expanded_state(dict.fromkeys(asked, 0))
-        fixed = {name: value for name, value in whole.parameters.items() if name not in asked}
-        text, order = str(whole.statement), None
-        if compiled.positional:
-            text, order = _with_numbers(text, whole.positiontup, fixed)
-        made = (text, fixed, order)
-        self._made[dialect.name] = made
-        return made
-
-
-def _with_numbers(
-    text: str, order: Sequence[str], fixed: Mapping[str, Any]
-) -> tuple[str, Sequence[str] | None]:
-    """The statement with its fixed numbers written out, and the parameters that are left.
-
-    SQLite plans a statement anew for each value of a bound LIMIT.
-    """
-    first, *others = text.split("?")
-    left = []
-    for name, following in zip(order, others, strict=True):
-        if isinstance(fixed.get(name), int):
-            first += str(fixed[name]) + following
-        else:
-            left.append(name)
-            first += "?" + following
-    return first, left
+        together(connection, (_LOCK, [(LOCK_CLASS, shard)]), (_HURRY, [()]))

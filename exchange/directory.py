@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
 from sqlmodel import Field, SQLModel, col
 
+from audit.prepared import Prepared
 from consent.notices import NoticeLibrary
 from consent.register import notices_in
 from policies.agreements import Agreement, any_in_force, flows_between, read_agreement
@@ -168,8 +169,8 @@ class Directory:
         return frozenset() if known is None else known.members_at(day)
 
 
-_VERSION = select(col(DirectoryState.version)).where(
-    col(DirectoryState.shard) == bindparam("shard")
+_VERSION = Prepared(
+    select(col(DirectoryState.version)).where(col(DirectoryState.shard) == bindparam("shard"))
 )
 _DOCUMENTS = (
     select(col(DirectoryEntry.id), col(DirectoryEntry.document))
@@ -197,7 +198,8 @@ class DirectoryReader:
 
     def current(self, connection: Connection) -> Directory:
         """The directory at the version that the connection sees."""
-        version = connection.scalar(_VERSION, {"shard": self._shard}) or 0
+        found = _VERSION.rows(connection, {"shard": self._shard})
+        version = found[0][0] if found else 0
         if self._last is None or self._last.version != version:
             self._last = read_directory(connection, shard=self._shard, version=version)
         return self._last

@@ -1,6 +1,6 @@
 """The handover tables, and every statement on them. Never commits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel
 
-from exchange.database import Prepared
+from audit.prepared import Prepared, together
 from policies.vocabulary import ClientId, HandoverId, HandoverState, OrganisationId
 
 OPEN = (HandoverState.OFFERED, HandoverState.ACCEPTED, HandoverState.FIRST_CONTACT)
@@ -140,7 +140,7 @@ _BY_KEY = (
     )
     .limit(1)
 )
-_OPEN_FOR = Prepared(
+OPEN_FOR = Prepared(
     select(_TABLE.c.id, _TABLE.c.purpose, _TABLE.c.first_contact_at, _TABLE.c.read_at)
     .where(
         _TABLE.c.shard == bindparam("shard"),
@@ -163,11 +163,7 @@ _CONCERNED = (
     .order_by(_TABLE.c.offered_at)
     .limit(1000)
 )
-_READ = (
-    update(_TABLE)
-    .where((_TABLE.c.shard == bindparam("of_shard")) & (_TABLE.c.id == bindparam("of_handover")))
-    .values(read_at=bindparam("new_read_at"))
-)
+_READ = Prepared("UPDATE handover SET read_at = ? WHERE shard = ? AND id = ?")
 _OVERDUE = (
     select(_TABLE)
     .where(
@@ -220,28 +216,21 @@ def add_handover(connection: Connection, handover: Handover) -> None:
     connection.execute(_ADD, asdict(handover))
 
 
-def open_handovers_for(
-    connection: Connection, *, shard: int, client: ClientId, recipient: OrganisationId, now: int
-) -> list[Relation]:
-    """The recipient's open handovers of the client, newest first.
+def relations_in(rows: Iterable[Sequence[Any]]) -> list[Relation]:
+    """What `OPEN_FOR` found: the recipient's open handovers of the client, newest first.
 
     An offer past its deadline is not open, also before the sweep has marked it.
     """
-    key = {"shard": shard, "client": client, "recipient": recipient, "now": now}
-    return [Relation(*row) for row in _OPEN_FOR.rows(connection, key)]
+    return list(map(Relation._make, rows))
 
 
 def mark_read(
     connection: Connection, *, shard: int, relations: Sequence[Relation], at: int
 ) -> None:
     """Keep when the recipient first read: written once for each handover, not with each fetch."""
-    unread = [
-        {"of_shard": shard, "of_handover": each.handover, "new_read_at": at}
-        for each in relations
-        if each.read_at is None
-    ]
+    unread = [(at, shard, each.handover) for each in relations if each.read_at is None]
     if unread:
-        connection.execute(_READ, unread)
+        together(connection, (_READ, unread))
 
 
 def handovers_concerned(

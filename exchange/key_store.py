@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, Table, select
+from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, Table
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from audit.parts import Mac, blind
+from audit.prepared import Prepared
 from exchange.database import Database, Unsafe, sqlite_driver, sqlite_path
 from exchange.security.keys import KEY_BYTES, KeyDestroyed, KeyRing
 
@@ -87,17 +88,36 @@ class FileShelf:
         self._file.close()
 
 
+_WRAPPED = Prepared(f"SELECT wrapped FROM {SCHEMA}.audit_key_store WHERE shard = ? AND key_id = ?")  # noqa: S608  # our names
+
+
 class SchemaShelf:
-    """A table in a schema of its own, written in the batch's own transaction."""
+    """A table in a schema of its own, written in the batch's own transaction.
+
+    It is read on a connection of its own, outside any transaction: one look, one round trip.
+    """
 
     def __init__(self, database: Database, *, shard: int) -> None:
-        self._database, self._shard = database, shard
+        self._engine = database.engine(pool_size=1, read_only=True)
+        self._shard, self._turn = shard, threading.Lock()
+        self._connection: Connection | None = None
 
     def get(self, key_id: bytes) -> bytes | None:
-        mine = (KEYS.c.shard == self._shard) & (KEYS.c.key_id == key_id)
-        with self._database.reading() as connection:
-            wrapped = connection.scalar(select(KEYS.c.wrapped).where(mine))
-        return None if wrapped is None else bytes(wrapped)
+        with self._turn:
+            try:
+                return self._look(key_id)
+            except DBAPIError as error:
+                self._connection = None
+                if not error.connection_invalidated:
+                    raise
+                return self._look(key_id)
+
+    def _look(self, key_id: bytes) -> bytes | None:
+        if self._connection is None:
+            connection = self._engine.connect()
+            self._connection = connection.execution_options(isolation_level="AUTOCOMMIT")
+        rows = _WRAPPED.rows(self._connection, (self._shard, key_id))
+        return rows[0][0] if rows else None
 
     def put(self, connection: Connection, rows: Mapping[bytes, bytes]) -> None:
         values = [
@@ -107,7 +127,11 @@ class SchemaShelf:
         connection.execute(insert(KEYS).on_conflict_do_nothing(), values)
 
     def close(self) -> None:
-        """The database is closed by who opened it."""
+        with self._turn:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+            self._engine.dispose()
 
 
 class KeyStore:

@@ -4,7 +4,7 @@ Never commits. Times are whole microseconds since 1970 (UTC). What is personal s
 `sealed` columns alone; every other column holds ids, codes, numbers and keyed hashes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel, col
 
-from exchange.database import Prepared
+from audit.prepared import Prepared
 from exchange.handovers import HandoverRow
 from policies.vocabulary import (
     NOBODY,
@@ -174,7 +174,7 @@ _COMMITTED = Prepared(
     .where(col(Commitment.shard) == bindparam("shard"), col(Commitment.value) == bindparam("value"))
     .limit(1)
 )
-_SECTIONS = Prepared(
+SECTIONS = Prepared(
     select(
         col(SummarySection.section),
         col(SummarySection.version),
@@ -300,7 +300,11 @@ def set_client_sealed(
 
 def sealed_sections(connection: Connection, *, shard: int, client: ClientId) -> list[SealedSection]:
     """Every section of the client's summary, still sealed."""
-    rows = _SECTIONS.rows(connection, {"shard": shard, "client": client})
+    return sections_in(SECTIONS.rows(connection, {"shard": shard, "client": client}))
+
+
+def sections_in(rows: Iterable[Sequence[Any]]) -> list[SealedSection]:
+    """What `SECTIONS` found."""
     return [
         SealedSection(_SECTION[section], version, scanned, sealed)
         for section, version, scanned, sealed in rows

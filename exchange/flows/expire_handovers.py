@@ -14,7 +14,7 @@ def expire_handovers(tx: Transaction, most: int = 100) -> Outcome[int]:
     """Mark offers whose deadline has passed, at most `most`; how many were marked.
 
     Access does not wait for this: an offer past its deadline gives none (see
-    `handovers.open_handovers_for`). This tells both sides, and the log.
+    `handovers.relations_in`). This tells both sides, and the log.
     """
     late = handovers.overdue(tx.connection, shard=tx.shard, now=tx.now, most=most)
     events = []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from audit.events import Actor, SummaryRefused, SummaryReleased
 from consent import register
 from exchange import handovers, records
-from exchange.considering import Considered, Rulebook, consider, sections_asked
+from exchange.considering import Considered, Rulebook, consider, on_file, sections_asked
 from exchange.handovers import Relation
 from exchange.records import KnownClient, SealedSection
 from exchange.security.tokens import Caller
@@ -71,15 +71,15 @@ def fetch_summary(
     """
     recipient = OrganisationId(caller.organisation)
     client, handle = _client(tx, recipient, query)
-    relations = handovers.open_handovers_for(
-        tx.connection, shard=tx.shard, client=client.id, recipient=recipient, now=tx.now
-    )
+    known = on_file(tx, client, recipient)
+    relations = known.relations
     request = ReleaseRequest(recipient, query.purpose, query.sections)
     considered = consider(
         tx,
         rulebook,
         request,
         client,
+        known,
         care_relation=bool(relations) or client.holder == recipient,
         first_contact_at=_first_contact(relations, query.purpose),
     )

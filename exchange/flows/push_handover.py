@@ -9,7 +9,7 @@ from typing import Any
 from audit.events import Actor, HandoverOffered, HandoverRefused
 from exchange import handovers, records
 from exchange.clients import new_handle
-from exchange.considering import Considered, Rulebook, consider, sections_asked
+from exchange.considering import Considered, Rulebook, consider, on_file, sections_asked
 from exchange.handovers import Handover, HandoverEvent
 from exchange.records import KnownClient
 from exchange.security.tokens import Caller
@@ -69,7 +69,8 @@ def push_handover(
     request = ReleaseRequest(order.recipient, order.purpose, order.sections, Operation.VIEW)
     if client.holder != sender:
         return _refuse(caller, request, ClientId(""), Refused(Reason.NOT_THE_HOLDER), ())
-    considered = consider(tx, rulebook, request, client, care_relation=True)
+    known = on_file(tx, client, order.recipient)
+    considered = consider(tx, rulebook, request, client, known, care_relation=True)
     decision = considered.decision
     if decision.reason is not None:
         told = Refused(decision.reason, decision.told, (decision.reason,))

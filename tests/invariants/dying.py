@@ -102,8 +102,9 @@ def is_push(key: str) -> bool:
 def work(task: Task, pipe: Connection) -> None:
     """Write until killed."""
     services = build_services(task.settings, clock=Clock())
+    untold = Untold()
     if task.dies:
-        _die_at_commit(services, task)
+        _die_at_commit(services, task, untold)
     lock = threading.Lock()
 
     def tell(said: str | Ack) -> None:
@@ -116,21 +117,40 @@ def work(task: Task, pipe: Connection) -> None:
             turn += 1
             key = f"{task.name}-{number}-{turn}"
             tell(key)
-            done = answer(services, task.holder, task.handle, key)
+            waiting = ask(services, task.holder, task.handle, key)
+            waiting.add_done_callback(lambda _: untold.add(1))
+            done = waiting.result()
             assert not isinstance(done.value, Refused)
             tell((key, told(done.value), done.entries[0].index, done.entries[0].leaf_hash))
+            untold.add(-1)
 
     for number in range(task.clients):
         threading.Thread(target=client, args=(number,), daemon=True).start()
     threading.Event().wait()
 
 
-def answer(
+class Untold:
+    """How many answers were given and have not been passed on yet."""
+
+    def __init__(self) -> None:
+        self._lock, self._count = threading.Condition(), 0
+
+    def add(self, number: int) -> None:
+        with self._lock:
+            self._count += number
+            self._lock.notify_all()
+
+    def wait_for_none(self) -> None:
+        with self._lock:
+            self._lock.wait_for(lambda: self._count == 0)
+
+
+def ask(
     services: Services, holder: Caller, handle: Handle, key: str
-) -> Committed[Offered] | Committed[Registered]:
+) -> Future[Committed[Offered]] | Future[Committed[Registered]]:
     if is_push(key):
-        return push(services, holder, handle, key).result()
-    return register(services, holder, key).result()
+        return push(services, holder, handle, key)
+    return register(services, holder, key)
 
 
 def told(value: Offered | Registered) -> str:
@@ -138,7 +158,7 @@ def told(value: Offered | Registered) -> str:
     return value.handover if isinstance(value, Offered) else value.handle
 
 
-def _die_at_commit(services: Services, task: Task) -> None:
+def _die_at_commit(services: Services, task: Task, untold: Untold) -> None:
     batches = 0
 
     def die(connection: Any) -> None:
@@ -146,6 +166,8 @@ def _die_at_commit(services: Services, task: Task) -> None:
         batches += 1
         if batches < task.at_batch:
             return
+        # What earlier batches answered is to be heard: only this one's answers are lost.
+        untold.wait_for_none()
         if task.dies == "after":
             driver = connection.connection.driver_connection
             driver.execute("COMMIT") if connection.dialect.name == "sqlite" else driver.commit()
