@@ -57,7 +57,33 @@ class Committer:
         insz: str | None = None,
         reference: str | None = None,
     ) -> Registration:
-        """What registering this person needs; nothing of it can be read back from the hashes.
+        """What registering this person needs; nothing of it can be read back from the hashes."""
+        client, wrapped_key = self.proposed()
+        return Registration(
+            id=client,
+            wrapped_key=wrapped_key,
+            handle=new_handle(),
+            record=ClientRecord(dict(identity), frozenset()),
+            commitments=self.commitments(
+                organisation, identity=identity, insz=insz, reference=reference
+            ),
+            number_sent=insz is not None,
+        )
+
+    def proposed(self) -> tuple[ClientId, bytes]:
+        """An id for somebody new, and a key of their own, wrapped."""
+        client = uuid4()
+        return ClientId(str(client)), self._keys.propose(client.bytes)
+
+    def commitments(
+        self,
+        organisation: OrganisationId,
+        *,
+        identity: Mapping[str, str],
+        insz: str | None = None,
+        reference: str | None = None,
+    ) -> tuple[bytes, ...]:
+        """By what the organisation finds this person again, the surest first.
 
         A name alone finds nobody: only given name, family name and birth date together do,
         and only for who came without a number and without a reference.
@@ -70,15 +96,7 @@ class Committer:
         whole = [identity.get(name, "") for name in _WHOLE_IDENTITY]
         if all(whole) and not known_by:
             known_by.append(("identity", "\0".join(map(_folded, whole))))
-        client = ClientId(str(uuid4()))
-        return Registration(
-            id=client,
-            wrapped_key=self._keys.propose(bytes.fromhex(client.replace("-", ""))),
-            handle=new_handle(),
-            record=ClientRecord(dict(identity), frozenset()),
-            commitments=tuple(self._commitment(organisation, *each) for each in known_by),
-            number_sent=insz is not None,
-        )
+        return tuple(self._commitment(organisation, *each) for each in known_by)
 
     def _commitment(self, organisation: OrganisationId, kind: str, value: str) -> bytes:
         # Each organisation has hashes of its own: nobody can join the clients of two.

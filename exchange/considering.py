@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from consent import register
 from consent.recipients import Asking
@@ -192,14 +192,10 @@ def sealed_sections(
     vault: Vault, client: ClientId, version: int, deposited: Deposited
 ) -> dict[Section, bytes]:
     """Each section as it is stored; done before the queue, not while everybody waits."""
-    return {
-        section: vault.seal(
-            client,
-            json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode(),
-            section_context(section, version),
-        )
-        for section, fields in deposited.sections.items()
-    }
+    contexts = {section: section_context(section, version) for section in deposited.sections}
+    plain = {contexts[each]: to_json(fields) for each, fields in deposited.sections.items()}
+    boxes = vault.seal_all(client, plain)
+    return {section: boxes[context] for section, context in contexts.items()}
 
 
 def section_context(section: Section, version: int) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from adapters.contract import AdapterError, Intake, Problem
 from adapters.registry import KINDS
 from consent.belgian_time import day_of, instant
-from exchange.clients import Registration
+from exchange.considering import ClientRecord
 from exchange.directory import Directory
 from exchange.flows.import_intake import Totals, close_import
 from exchange.services import Services
@@ -139,16 +139,12 @@ class Import:
         if report.dry_run:
             report.stored += 1
             return None
-        return Checked(intake.where, deposited, self._registration(intake, number))
-
-    def _registration(self, intake: Intake, number: str | None) -> Registration:
-        known = intake.identity
-        return self._services.committer.registration(
-            self._holder,
-            identity={name: known[name] for name in _IDENTITY if name in known},
-            insz=number,
-            reference=intake.reference,
+        identity = {each: intake.identity[each] for each in _IDENTITY if each in intake.identity}
+        commitments = self._services.committer.commitments(
+            self._holder, identity=identity, insz=number, reference=intake.reference
         )
+        record = ClientRecord(identity, frozenset())
+        return Checked(intake.where, deposited, commitments, record)
 
     def _number(self, intake: Intake) -> str | None:
         """The number, for who may process it: only to find the client again."""
@@ -169,6 +165,7 @@ class Import:
         report.new, report.unchanged = store.new, store.unchanged
         report.stored += store.stored
         report.rejected += [{"where": each, "code": "overtaken"} for each in store.overtaken]
+        report.rejected += [{"where": each, "code": "failed"} for each in store.failed]
         report.dropped = {each.column: each.count for each in self._source.dropped()}
         report.seconds = round(time.monotonic() - began, 3)
         if report.dry_run or not report.clients:

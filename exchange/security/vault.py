@@ -2,7 +2,7 @@
 
 import hmac
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,8 +28,16 @@ class Vault:
 
     def seal(self, client: str, plain: bytes, context: str) -> bytes:
         """Nonce and box. `context` says for which place: section and version, or table."""
-        nonce = os.urandom(NONCE)
-        return nonce + self._cipher(client).encrypt(nonce, plain, self._bound(client, context))
+        return self.seal_all(client, {context: plain})[context]
+
+    def seal_all(self, client: str, plain: Mapping[str, bytes]) -> dict[str, bytes]:
+        """As `seal`, for several places of one client, each by its context."""
+        cipher, chance = self._cipher(client), os.urandom(NONCE * len(plain))
+        nonces = (chance[at : at + NONCE] for at in range(0, len(chance), NONCE))
+        return {
+            context: nonce + cipher.encrypt(nonce, text, self._bound(client, context))
+            for nonce, (context, text) in zip(nonces, plain.items(), strict=True)
+        }
 
     def open(self, client: str, sealed: bytes, context: str) -> bytes:
         """What was sealed for this client and context; anything else is `KeyDestroyed`."""
