@@ -5,7 +5,6 @@ and what an erasure takes away.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -22,8 +21,9 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError
 from sqlmodel import Field, SQLModel, col
+
+from audit.rows import Added, Tuples, told_as_sqlalchemy
 
 # A strict SQLite table knows no BIGINT and no VARCHAR, and its INTEGER has 64 bits.
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
@@ -161,7 +161,6 @@ class IndexRow(NamedTuple):
 
 
 Rows = Sequence[Mapping[str, Any]]
-Tuples = list[tuple[Any, ...]]
 at_shard: Any = bindparam("at_shard")
 
 
@@ -192,12 +191,9 @@ _BATCH = (
     ("audit_part", PartRow._fields),
     ("audit_index", IndexRow._fields),
 )
-_ADD_BATCH = tuple(_adding(table, names, "?") for table, names in _BATCH)
+_ADD_BATCH = (Added(AuditEntry), Added(AuditPart), Added(AuditIndex))
 _PIPE_BATCH = tuple(_adding(table, names, "%s") for table, names in _BATCH)
 _WORTH_COPYING = 48
-_COPY_BATCH = tuple(
-    f"COPY {table} (shard, {', '.join(names)}) FROM STDIN" for table, names in _BATCH
-)
 _COUNT_SUBJECTS = {
     style: _adding("audit_subject", ("key_id", "blind", "n", "n_delayed"), mark)
     + " ON CONFLICT (shard, key_id) DO UPDATE SET n = excluded.n"
@@ -258,55 +254,19 @@ def add_batch(connection: Connection, *, entries: Tuples, parts: Tuples, index: 
     Entries are index and leaf; parts and index rows are as `PartRow` and `IndexRow`.
     """
     tables = (entries, parts, index)
-    if connection.dialect.name != "postgresql":
-        for statement, rows in zip(_ADD_BATCH, tables, strict=True):
-            if rows:
-                connection.exec_driver_sql(statement, rows)
-    elif len(index) < _WORTH_COPYING:
+    if connection.dialect.name == "postgresql" and len(index) < _WORTH_COPYING:
         _pipeline(connection, tables)
-    else:
-        for statement, rows in zip(_COPY_BATCH, tables, strict=True):
-            _copy(connection, statement, rows)
+        return
+    for table, rows in zip(_ADD_BATCH, tables, strict=True):
+        table.to(connection, rows)
 
 
 def _pipeline(connection: Connection, tables: Sequence[Tuples]) -> None:
     """All rows of a small batch in one round trip to PostgreSQL."""
     driver: Any = connection.connection.driver_connection
-    with _told_as_sqlalchemy(connection, "INSERT"), driver.pipeline(), driver.cursor() as cursor:
+    with told_as_sqlalchemy(connection, "INSERT"), driver.pipeline(), driver.cursor() as cursor:
         for statement, rows in zip(_PIPE_BATCH, tables, strict=True):
             cursor.executemany(statement, rows)
-
-
-def _copy(connection: Connection, statement: str, rows: Tuples) -> None:
-    """Let PostgreSQL's driver copy rows in; its errors are told as SQLAlchemy tells them."""
-    driver: Any = connection.connection.driver_connection
-    with (
-        _told_as_sqlalchemy(connection, statement),
-        driver.cursor() as cursor,
-        cursor.copy(statement) as copy,
-    ):
-        for row in rows:
-            copy.write_row(row)
-
-
-@contextmanager
-def _told_as_sqlalchemy(connection: Connection, statement: str) -> Iterator[None]:
-    """The driver's own errors as SQLAlchemy tells them, a lost connection marked as such."""
-    dialect = connection.dialect
-    failure: Any = dialect.loaded_dbapi.Error
-    try:
-        yield
-    except failure as error:
-        lost = dialect.is_disconnect(error, connection.connection.driver_connection, None)
-        raise DBAPIError.instance(
-            statement,
-            None,
-            error,
-            failure,
-            hide_parameters=True,
-            connection_invalidated=lost,
-            dialect=dialect,
-        ) from error
 
 
 def subjects_of(

@@ -1,19 +1,20 @@
 """How an organisation finds its client again, and how a new client comes into being."""
 
-import base64
-import hmac
 import os
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
+from audit.parts import Mac
 from exchange import records
 from exchange.considering import ClientRecord
 from exchange.key_store import KeyStore
 from exchange.transaction import Transaction
 from policies.vocabulary import NOBODY, ClientId, Handle, OrganisationId
 
+# Each letter or digit stands for eight bytes: as likely as any other.
+_LETTERS = b"abcdefghijklmnopqrstuvwxyz234567" * 8
 _WHOLE_IDENTITY = ("given_name", "family_name", "birth_date")
 
 
@@ -47,7 +48,7 @@ class Committer:
     """Makes commitments and proposals, outside every transaction. `key` is 32 bytes."""
 
     def __init__(self, key: bytes, keys: KeyStore) -> None:
-        self._key, self._keys = key, keys
+        self._mac, self._keys = Mac(key), keys
 
     def registration(
         self,
@@ -101,12 +102,12 @@ class Committer:
     def _commitment(self, organisation: OrganisationId, kind: str, value: str) -> bytes:
         # Each organisation has hashes of its own: nobody can join the clients of two.
         bound = "\0".join(("commitment", kind, organisation, value))
-        return hmac.digest(self._key, bound.encode(), "sha256")
+        return self._mac.digest(bound.encode())
 
 
 def new_handle() -> Handle:
     """26 letters by which one organisation knows one client; 130 bits of chance."""
-    return Handle(base64.b32encode(os.urandom(20)).decode().lower()[:26])
+    return Handle(os.urandom(26).translate(_LETTERS).decode())
 
 
 def find_or_add(tx: Transaction, holder: OrganisationId, order: Registration) -> Registered:

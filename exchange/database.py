@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Engine, create_engine, event
-from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 from sqlmodel import SQLModel
@@ -260,32 +259,6 @@ class Prepared:
         made = (text, fixed, order)
         self._made[dialect.name] = made
         return made
-
-
-class Added:
-    """Rows of one table that are added many at a time, with one statement whatever their number.
-
-    Around each row Core spends more than the database does.
-    """
-
-    def __init__(self, table: Any) -> None:
-        columns = table.__table__.columns
-        into = f"INSERT INTO {table.__tablename__} ({', '.join(columns.keys())})"
-        # PostgreSQL takes columns in one round trip, SQLite rows without reading the text again.
-        dialect: Dialect = PGDialect()  # type: ignore[no-untyped-call]  # theirs
-        arrays = (f"%s::{each.type.compile(dialect)}[]" for each in columns)
-        self._by_column = f"{into} SELECT * FROM unnest({', '.join(arrays)})"  # noqa: S608  # our names
-        self._by_row = f"{into} VALUES ({', '.join('?' * len(columns))})"
-
-    def to(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Add these rows, each with every column of the table in its order."""
-        if not rows:
-            return
-        if connection.dialect.name == "postgresql":
-            columns = tuple(map(list, zip(*rows, strict=True)))
-            connection.exec_driver_sql(self._by_column, columns)
-        else:
-            connection.exec_driver_sql(self._by_row, list(rows))
 
 
 def _with_numbers(

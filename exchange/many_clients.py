@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlmodel import col
 
-from exchange.database import Added
+from audit.rows import Added
 from exchange.records import Client, Commitment, KnownAs, SealedSection, SummarySection
 from policies.vocabulary import ClientId, Handle, OrganisationId, Section
 

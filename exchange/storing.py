@@ -1,13 +1,15 @@
 """Stores checked intakes: looks each client up, seals what is new, waits for its commit."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from pydantic_core import from_json
+
 from exchange import many_clients
 from exchange.clients import new_handle
-from exchange.considering import ClientRecord, opened_with, sealed_sections
+from exchange.considering import ClientRecord, opened_with, sealed_texts
 from exchange.flows.import_intake import Became, IntakeOrder, Intakes, import_intakes
 from exchange.many_clients import NewClient
 from exchange.records import SealedSection
@@ -15,8 +17,7 @@ from exchange.services import SHARD, Services
 from exchange.transaction import Committed
 from exchange.writer import Busy, NotStored
 from policies.decision import Refused
-from policies.deposit import Deposited
-from policies.vocabulary import NOBODY, ClientId, OrganisationId
+from policies.vocabulary import NOBODY, ClientId, OrganisationId, Section
 
 WINDOW = 4
 """Groups that wait for their commit at most: memory stays flat however large the export."""
@@ -30,12 +31,18 @@ class WriterStopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """An intake that fits the summary model and was scanned. `where` is its place in the export."""
+    """An intake that fits the summary model and was scanned. `where` is its place in the export.
+
+    `sections` are JSON of envelopes by the field's name; `stored` counts these.
+    """
 
     where: str
-    deposited: Deposited
     commitments: tuple[bytes, ...]
     record: ClientRecord
+    sections: Mapping[Section, bytes]
+    stored: int
+    quarantined: int
+    rules: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ class Store:
         """Submit what is new in these; the same again changes nothing. Raises `WriterStopped`."""
         changed, orders = [], []
         for checked, known in zip(group, self._looked_up(group), strict=True):
-            if known.id != NOBODY and self._same(known, checked.deposited):
+            if known.id != NOBODY and self._same(known, checked.sections):
                 self.unchanged += 1
             else:
                 changed.append(checked)
@@ -102,14 +109,14 @@ class Store:
             _Known(client, versions.get(client, 0), sections.get(client, ())) for client in found
         ]
 
-    def _same(self, known: _Known, deposited: Deposited) -> bool:
+    def _same(self, known: _Known, sections: Mapping[Section, bytes]) -> bool:
         """Whether all of this stands there already."""
         vault = self._services.vault
         held = {each.section: opened_with(vault, known.id, each) for each in known.sections}
-        return all(held.get(section) == fields for section, fields in deposited.sections.items())
+        return all(held.get(section) == from_json(text) for section, text in sections.items())
 
     def _order(self, checked: Checked, known: _Known) -> IntakeOrder:
-        vault, deposited = self._services.vault, checked.deposited
+        vault = self._services.vault
         client, version, new = known.id, known.version + 1, None
         if client == NOBODY:
             client, wrapped_key = self._services.committer.proposed()
@@ -120,10 +127,10 @@ class Store:
             version=version,
             commitments=checked.commitments,
             new=new,
-            sealed=sealed_sections(vault, client, version, deposited),
-            stored=deposited.stored,
-            quarantined=len(deposited.quarantined),
-            rules=tuple(sorted({rule for each in deposited.quarantined for rule in each.rules})),
+            sealed=sealed_texts(vault, client, version, checked.sections),
+            stored=checked.stored,
+            quarantined=checked.quarantined,
+            rules=checked.rules,
         )
 
     def _submitted(self, intakes: Intakes) -> Future[Committed[tuple[Became, ...]]]:

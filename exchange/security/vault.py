@@ -1,12 +1,12 @@
 """Seals what is personal under the client's own key, for one place and no other."""
 
-import hmac
 import os
 from collections.abc import Callable, Mapping
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from audit.parts import Mac
 from exchange.security.keys import KeyDestroyed
 
 NONCE = 12
@@ -52,7 +52,7 @@ class Vault:
         """The work of opening as much for somebody: what takes no time tells who is no client."""
         for _ in range(times):
             nonce, box = self._decoy[:NONCE], self._decoy[NONCE:]
-            cipher = AESGCM(hmac.digest(self._decoy[:32], b"vault", "sha256"))
+            cipher = AESGCM(Mac(self._decoy[:32]).digest(b"vault"))
             cipher.encrypt(nonce, box, b"decoy")
 
     def _cipher(self, client: str) -> AESGCM:
@@ -60,7 +60,7 @@ class Vault:
         last, cipher = self._last
         if last != client:
             key = self._key_of(bytes.fromhex(client.replace("-", "")))
-            cipher = AESGCM(hmac.digest(key, b"vault", "sha256"))
+            cipher = AESGCM(Mac(key).digest(b"vault"))
             self._last = (client, cipher)
         return cipher
 
