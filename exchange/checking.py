@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic_core import to_json
 
 from adapters.contract import AdapterError, Dropped, Problem
 from adapters.registry import KINDS
-from policies.deposit import ContentRefused, Quarantined, read_deposit
+from policies.deposit import ContentRefused, read_deposit
 from policies.text_scan import Scanner
-from policies.vocabulary import Section
 
 AT_ONCE = 32
 """Findings that go through the pipe together."""
@@ -39,8 +39,7 @@ class Export:
     scanner: Scanner
 
 
-@dataclass(frozen=True, slots=True)
-class Unfit:
+class Unfit(NamedTuple):
     """A client of whom some values do not fit: places and codes."""
 
     where: str
@@ -48,22 +47,23 @@ class Unfit:
     problems: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """A client as they are to be kept. `sections` are JSON of envelopes by the field's name."""
+class Fit(NamedTuple):
+    """A client as they are to be kept. `sections` are JSON of envelopes by the field's name.
+
+    `quarantined` has a path, and the rules that were broken there, for each text taken out.
+    """
 
     where: str
     partial: bool
     identity: Mapping[str, str]
     insz: str | None
     reference: str
-    sections: Mapping[Section, bytes]
+    sections: Mapping[str, bytes]
     stored: int
-    quarantined: tuple[Quarantined, ...]
+    quarantined: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(NamedTuple):
     """The columns that the adapter does not read; comes last."""
 
     dropped: Sequence[Dropped]
@@ -97,9 +97,9 @@ def findings(export: Export) -> Iterator[Finding]:
             identity=item.identity,
             insz=item.insz,
             reference=item.reference,
-            sections={name: to_json(fields) for name, fields in deposited.sections.items()},
+            sections={name.value: to_json(fields) for name, fields in deposited.sections.items()},
             stored=deposited.stored,
-            quarantined=deposited.quarantined,
+            quarantined=tuple((each.path, each.rules) for each in deposited.quarantined),
         )
     yield Unread(tuple(source.dropped()))
 

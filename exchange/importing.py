@@ -30,7 +30,7 @@ from exchange.flows.import_intake import Totals, close_import
 from exchange.services import Services
 from exchange.storing import Checked, Store, WriterStopped
 from policies.insz import check_insz
-from policies.vocabulary import OrganisationId
+from policies.vocabulary import OrganisationId, Section
 
 CHUNK = 64
 """Intakes that are looked up, and stored, together."""
@@ -150,8 +150,8 @@ class Import:
             ]
             return None
         report.quarantined += [
-            {"where": finding.where, "path": each.path, "rules": list(each.rules)}
-            for each in finding.quarantined
+            {"where": finding.where, "path": place, "rules": list(rules)}
+            for place, rules in finding.quarantined
         ]
         number = self._number(finding)
         if report.dry_run:
@@ -175,10 +175,10 @@ class Import:
             where=fit.where,
             commitments=commitments,
             record=ClientRecord(identity, frozenset()),
-            sections=fit.sections,
+            sections={Section(name): text for name, text in fit.sections.items()},
             stored=fit.stored,
             quarantined=len(fit.quarantined),
-            rules=tuple(sorted({rule for each in fit.quarantined for rule in each.rules})),
+            rules=tuple(sorted({rule for _, rules in fit.quarantined for rule in rules})),
         )
 
     def _number(self, intake: Fit) -> str | None:
