@@ -27,6 +27,9 @@ from policies.text_scan import Scanner
 AT_ONCE = 32
 """Findings that go through the pipe together."""
 
+# Not `-m`: what is pickled must be of this module on both sides, and not of `__main__`.
+_BESIDE = f"import sys; sys.path[:] = sys.argv[1:]; from {__name__} import tell; tell()"
+
 
 @dataclass(frozen=True, slots=True)
 class Export:
@@ -110,13 +113,10 @@ def findings_from_beside(export: Export) -> Iterator[Iterator[Finding]]:
 
     Raises `ReaderLost` when that process ended too early; what came before it is true.
     """
-    # Not `-m`: what is pickled must be of `exchange.checking` on both sides, not of `__main__`.
-    command = [sys.executable, "-P", "-c", f"from {__name__} import tell; tell()"]
     with subprocess.Popen(  # noqa: S603  # our own module
-        command,
+        [sys.executable, "-P", "-c", _BESIDE, *sys.path],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     ) as process:
         try:
             yield _received(process, export)
