@@ -89,7 +89,7 @@ def together(connection: Connection, *asked: tuple[Prepared, Sequence[Values]]) 
             return _on_postgresql(connection, names, calls)
         return _on_sqlite(connection, calls)
     except Exception as error:
-        raise _told_as_core(connection, calls[0][0], error) from error
+        raise told_as_core(connection, calls[0][0], error) from error
 
 
 def _on_sqlite(connection: Connection, calls: Iterable[tuple[str, list[Any]]]) -> list[Answer]:
@@ -126,7 +126,7 @@ def _on_postgresql(
     return [Answer(*each) for each in answers[len(begun) :]]
 
 
-def _told_as_core(connection: Connection, text: str, error: Exception) -> Exception:
+def told_as_core(connection: Connection, text: str, error: Exception) -> Exception:
     """The driver's own error as Core tells it, a lost connection marked; others as they are."""
     dialect = connection.dialect
     failure: Any = dialect.loaded_dbapi.Error

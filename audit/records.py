@@ -23,7 +23,8 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel, col
 
-from audit.prepared import Prepared, together
+from audit.prepared import Prepared
+from audit.rows import Added, Tuples, add
 
 # A strict SQLite table knows no BIGINT and no VARCHAR, and its INTEGER has 64 bits.
 _BIG = BigInteger().with_variant(Integer(), "sqlite")
@@ -161,7 +162,6 @@ class IndexRow(NamedTuple):
 
 
 Rows = Sequence[Mapping[str, Any]]
-Tuples = list[tuple[Any, ...]]
 at_shard: Any = bindparam("at_shard")
 
 
@@ -188,14 +188,7 @@ _SUBJECTS = {
     1 << power: Prepared(f"{_KNOWN}? AND key_id IN ({', '.join('?' * (1 << power))})")
     for power in range(_MOST_KEYS.bit_length())
 }
-_ADD_BATCH = tuple(
-    Prepared(_adding(table, names))
-    for table, names in (
-        ("audit_entry", ("idx", "leaf")),
-        ("audit_part", PartRow._fields),
-        ("audit_index", IndexRow._fields),
-    )
-)
+_ADD_BATCH = (Added(AuditEntry), Added(AuditPart), Added(AuditIndex))
 _COUNT_SUBJECTS = Prepared(
     _adding("audit_subject", ("key_id", "blind", "n", "n_delayed"))
     + " ON CONFLICT (shard, key_id) DO UPDATE SET n = excluded.n"
@@ -250,12 +243,10 @@ def add_batch(
     `to` is the new size, compact range and last time. When it stood elsewhere the answer is
     no, and the caller must roll back. One round trip.
     """
-    asked = [
-        *zip((*_ADD_BATCH, _COUNT_SUBJECTS), batch, strict=True),
-        (_MOVE_STATE, [(*to, *at)]),
-    ]
-    answers = together(connection, *(each for each in asked if each[1]))
-    return answers[-1].changed == 1
+    tables = list(zip(_ADD_BATCH, batch, strict=False))
+    counted = [(_COUNT_SUBJECTS, batch.counters)] if batch.counters else []
+    *_, moved = add(connection, tables, *counted, (_MOVE_STATE, [(*to, *at)]))
+    return moved.changed == 1
 
 
 def subjects_of(

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import chain
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -135,8 +134,7 @@ class BatchRunner:
                 now = read_directory(connection, shard=self._shard, version=-1)
                 tx, self._directory_moved = replace(tx, directory=now), False
             if outcome is not None:
-                request = str(uuid4())
-                events += [Recorded(happened, request) for happened in outcome.events]
+                events += outcome.recorded()
                 ran.append((each, outcome, len(outcome.events)))
         entries, _ = log.append(
             connection, events, after=head, at=tx.at, keys=self._keys, policy=self._policy

@@ -1,19 +1,20 @@
 """How an organisation finds its client again, and how a new client comes into being."""
 
-import base64
-import hmac
 import os
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import uuid4
 
+from audit.parts import Mac
 from exchange import records
 from exchange.considering import ClientRecord
 from exchange.key_store import KeyStore
 from exchange.transaction import Transaction
 from policies.vocabulary import NOBODY, ClientId, Handle, OrganisationId
 
+# Each letter or digit stands for eight bytes: as likely as any other.
+_LETTERS = b"abcdefghijklmnopqrstuvwxyz234567" * 8
 _WHOLE_IDENTITY = ("given_name", "family_name", "birth_date")
 
 
@@ -47,7 +48,7 @@ class Committer:
     """Makes commitments and proposals, outside every transaction. `key` is 32 bytes."""
 
     def __init__(self, key: bytes, keys: KeyStore) -> None:
-        self._key, self._keys = key, keys
+        self._mac, self._keys = Mac(key), keys
 
     def registration(
         self,
@@ -57,7 +58,33 @@ class Committer:
         insz: str | None = None,
         reference: str | None = None,
     ) -> Registration:
-        """What registering this person needs; nothing of it can be read back from the hashes.
+        """What registering this person needs; nothing of it can be read back from the hashes."""
+        client, wrapped_key = self.proposed()
+        return Registration(
+            id=client,
+            wrapped_key=wrapped_key,
+            handle=new_handle(),
+            record=ClientRecord(dict(identity), frozenset()),
+            commitments=self.commitments(
+                organisation, identity=identity, insz=insz, reference=reference
+            ),
+            number_sent=insz is not None,
+        )
+
+    def proposed(self) -> tuple[ClientId, bytes]:
+        """An id for somebody new, and a key of their own, wrapped."""
+        client = uuid4()
+        return ClientId(str(client)), self._keys.propose(client.bytes)
+
+    def commitments(
+        self,
+        organisation: OrganisationId,
+        *,
+        identity: Mapping[str, str],
+        insz: str | None = None,
+        reference: str | None = None,
+    ) -> tuple[bytes, ...]:
+        """By what the organisation finds this person again, the surest first.
 
         A name alone finds nobody: only given name, family name and birth date together do,
         and only for who came without a number and without a reference.
@@ -70,25 +97,17 @@ class Committer:
         whole = [identity.get(name, "") for name in _WHOLE_IDENTITY]
         if all(whole) and not known_by:
             known_by.append(("identity", "\0".join(map(_folded, whole))))
-        client = ClientId(str(uuid4()))
-        return Registration(
-            id=client,
-            wrapped_key=self._keys.propose(bytes.fromhex(client.replace("-", ""))),
-            handle=new_handle(),
-            record=ClientRecord(dict(identity), frozenset()),
-            commitments=tuple(self._commitment(organisation, *each) for each in known_by),
-            number_sent=insz is not None,
-        )
+        return tuple(self._commitment(organisation, *each) for each in known_by)
 
     def _commitment(self, organisation: OrganisationId, kind: str, value: str) -> bytes:
         # Each organisation has hashes of its own: nobody can join the clients of two.
         bound = "\0".join(("commitment", kind, organisation, value))
-        return hmac.digest(self._key, bound.encode(), "sha256")
+        return self._mac.digest(bound.encode())
 
 
 def new_handle() -> Handle:
     """26 letters by which one organisation knows one client; 130 bits of chance."""
-    return Handle(base64.b32encode(os.urandom(20)).decode().lower()[:26])
+    return Handle(os.urandom(26).translate(_LETTERS).decode())
 
 
 def find_or_add(tx: Transaction, holder: OrganisationId, order: Registration) -> Registered:

@@ -1,11 +1,11 @@
 """All that a decision rests on, read in the transaction that records it, and the decision."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from audit.prepared import Prepared, together
 from consent import register
@@ -63,8 +63,8 @@ class ClientRecord:
     flags: frozenset[str]
 
     def to_bytes(self) -> bytes:
-        body = {"identity": self.identity, "flags": sorted(self.flags)}
-        return json.dumps(body, sort_keys=True, ensure_ascii=False).encode()
+        body = {"flags": sorted(self.flags), "identity": self.identity}
+        return to_json(body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,14 +231,17 @@ def sealed_sections(
     vault: Vault, client: ClientId, version: int, deposited: Deposited
 ) -> dict[Section, bytes]:
     """Each section as it is stored; done before the queue, not while everybody waits."""
-    return {
-        section: vault.seal(
-            client,
-            json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode(),
-            section_context(section, version),
-        )
-        for section, fields in deposited.sections.items()
-    }
+    texts = {section: to_json(fields) for section, fields in deposited.sections.items()}
+    return sealed_texts(vault, client, version, texts)
+
+
+def sealed_texts(
+    vault: Vault, client: ClientId, version: int, texts: Mapping[Section, bytes]
+) -> dict[Section, bytes]:
+    """As `sealed_sections`, of sections that are JSON already."""
+    contexts = {section: section_context(section, version) for section in texts}
+    boxes = vault.seal_all(client, {contexts[each]: text for each, text in texts.items()})
+    return {section: boxes[context] for section, context in contexts.items()}
 
 
 def section_context(section: Section, version: int) -> str:

@@ -6,24 +6,36 @@ The report holds places, codes and counts. Nothing that a client or a counsellor
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapters.contract import AdapterError, Intake, Problem
+from adapters.contract import AdapterError, Problem
 from adapters.registry import KINDS
 from consent.belgian_time import day_of, instant
-from exchange.clients import Registration
+from exchange.checking import (
+    Export,
+    Finding,
+    Fit,
+    ReaderLost,
+    Unfit,
+    Unread,
+    findings,
+    findings_from_beside,
+)
+from exchange.considering import ClientRecord
 from exchange.directory import Directory
 from exchange.flows.import_intake import Totals, close_import
 from exchange.services import Services
 from exchange.storing import Checked, Store, WriterStopped
-from policies.deposit import ContentRefused, read_deposit
 from policies.insz import check_insz
-from policies.vocabulary import OrganisationId
+from policies.vocabulary import OrganisationId, Section
 
 CHUNK = 64
-"""Intakes that are looked up in one read."""
+"""Intakes that are looked up, and stored, together."""
+BESIDE_FROM = 2000
+"""Client rows from which on a process of its own for reading repays its start."""
 
 _HARMLESS = frozenset({"duplicate", "older_version", "empty_line"})
 _IDENTITY = ("given_name", "family_name", "birth_date", "alias")
@@ -72,8 +84,9 @@ class Import:
             raise ImportRefused("there is no such organisation; run `organisations apply` first")
         if kind not in KINDS:
             raise ImportRefused(f"there is no such kind; choose one of {', '.join(sorted(KINDS))}")
+        self._settings = {"mapping": mapping} if mapping else {}
         try:
-            self._source = KINDS[kind]({"mapping": mapping} if mapping else {})
+            self._source = KINDS[kind](self._settings)
         except AdapterError as error:
             raise ImportRefused(str(error)) from None
         self._store = Store(services, self._holder, self._directory.scanner.fingerprint)
@@ -89,29 +102,62 @@ class Import:
         except AdapterError as error:
             raise ImportRefused(str(error)) from None
 
-    def run(self, path: Path) -> Iterator[int]:
+    def run(self, path: Path, *, beside_from: int = BESIDE_FROM) -> Iterator[int]:
         """Take the export in, row by row. Raises `ImportRefused` before anything is stored."""
         began = time.monotonic()
+        beside = self.total(path) >= beside_from
+        export = Export(
+            self.report.kind, self._settings, path.absolute(), self._today, self._directory.scanner
+        )
         chunk: list[Checked] = []
         try:
-            for item in self._source.intakes(path):
-                if isinstance(item, Problem):
-                    self._note(item)
-                elif (checked := self._checked(item)) is not None:
-                    chunk.append(checked)
-                if len(chunk) == CHUNK:
-                    self._store.put(chunk)
-                    chunk = []
-                yield self.report.clients
+            with findings_from_beside(export) if beside else nullcontext(findings(export)) as found:
+                for finding in found:
+                    if (checked := self._noted(finding)) is not None:
+                        chunk.append(checked)
+                    if len(chunk) == CHUNK:
+                        self._store.put(chunk)
+                        chunk = []
+                    yield self.report.clients
             self._store.put(chunk)
         except AdapterError as error:
             raise ImportRefused(str(error)) from None
         except WriterStopped:
             raise ImportRefused("the writer has stopped; see the server's log") from None
+        except ReaderLost as lost:
+            mend = "what was stored stays; run the import again"
+            raise ImportRefused(f"the export was not read to its end {lost}; {mend}") from None
         finally:
             self._store.finish()
         self._close(began)
         yield self.report.clients
+
+    def _noted(self, finding: Finding) -> Checked | None:
+        """Put it into the report; what is to be stored of it, if anything is."""
+        report = self.report
+        if isinstance(finding, Problem):
+            self._note(finding)
+            return None
+        if isinstance(finding, Unread):
+            report.dropped = {each.column: each.count for each in finding.dropped}
+            return None
+        report.clients += 1
+        report.partial += finding.partial
+        if isinstance(finding, Unfit):
+            report.rejected += [
+                {"where": finding.where, "code": code, "column": place}
+                for place, code in finding.problems
+            ]
+            return None
+        report.quarantined += [
+            {"where": finding.where, "path": place, "rules": list(rules)}
+            for place, rules in finding.quarantined
+        ]
+        number = self._number(finding)
+        if report.dry_run:
+            report.stored += 1
+            return None
+        return self._to_store(finding, number)
 
     def _note(self, problem: Problem) -> None:
         line = {"where": problem.where, "code": str(problem.code)}
@@ -120,37 +166,22 @@ class Import:
         row = problem.column is None and str(problem.code) not in _HARMLESS
         (self.report.rejected if row else self.report.problems).append(line)
 
-    def _checked(self, intake: Intake) -> Checked | None:
-        """The intake, held against the model and scanned; nothing when it does not fit."""
-        report = self.report
-        report.clients += 1
-        report.partial += intake.partial
-        try:
-            scanner = self._directory.scanner
-            deposited = read_deposit(intake.sections, today=self._today, scanner=scanner)
-        except ContentRefused as refused:
-            for place, code in refused.problems:
-                report.rejected.append({"where": intake.where, "code": code, "column": place})
-            return None
-        for found in deposited.quarantined:
-            line = {"where": intake.where, "path": found.path, "rules": list(found.rules)}
-            report.quarantined.append(line)
-        number = self._number(intake)
-        if report.dry_run:
-            report.stored += 1
-            return None
-        return Checked(intake.where, deposited, self._registration(intake, number))
-
-    def _registration(self, intake: Intake, number: str | None) -> Registration:
-        known = intake.identity
-        return self._services.committer.registration(
-            self._holder,
-            identity={name: known[name] for name in _IDENTITY if name in known},
-            insz=number,
-            reference=intake.reference,
+    def _to_store(self, fit: Fit, number: str | None) -> Checked:
+        identity = {each: fit.identity[each] for each in _IDENTITY if each in fit.identity}
+        commitments = self._services.committer.commitments(
+            self._holder, identity=identity, insz=number, reference=fit.reference
+        )
+        return Checked(
+            where=fit.where,
+            commitments=commitments,
+            record=ClientRecord(identity, frozenset()),
+            sections={Section(name): text for name, text in fit.sections.items()},
+            stored=fit.stored,
+            quarantined=len(fit.quarantined),
+            rules=tuple(sorted({rule for _, rules in fit.quarantined for rule in rules})),
         )
 
-    def _number(self, intake: Intake) -> str | None:
+    def _number(self, intake: Fit) -> str | None:
         """The number, for who may process it: only to find the client again."""
         if intake.insz is None:
             return None
@@ -169,7 +200,7 @@ class Import:
         report.new, report.unchanged = store.new, store.unchanged
         report.stored += store.stored
         report.rejected += [{"where": each, "code": "overtaken"} for each in store.overtaken]
-        report.dropped = {each.column: each.count for each in self._source.dropped()}
+        report.rejected += [{"where": each, "code": "failed"} for each in store.failed]
         report.seconds = round(time.monotonic() - began, 3)
         if report.dry_run or not report.clients:
             return

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, Table
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import OperationalError
 
 from audit.parts import Mac, blind
 from audit.prepared import Prepared
@@ -94,29 +94,15 @@ _WRAPPED = Prepared(f"SELECT wrapped FROM {SCHEMA}.audit_key_store WHERE shard =
 class SchemaShelf:
     """A table in a schema of its own, written in the batch's own transaction.
 
-    It is read on a connection of its own, outside any transaction: one look, one round trip.
+    It is read outside any transaction: one look, one round trip.
     """
 
     def __init__(self, database: Database, *, shard: int) -> None:
-        self._engine = database.engine(pool_size=1, read_only=True)
-        self._shard, self._turn = shard, threading.Lock()
-        self._connection: Connection | None = None
+        self._database, self._shard = database, shard
 
     def get(self, key_id: bytes) -> bytes | None:
-        with self._turn:
-            try:
-                return self._look(key_id)
-            except DBAPIError as error:
-                self._connection = None
-                if not error.connection_invalidated:
-                    raise
-                return self._look(key_id)
-
-    def _look(self, key_id: bytes) -> bytes | None:
-        if self._connection is None:
-            connection = self._engine.connect()
-            self._connection = connection.execution_options(isolation_level="AUTOCOMMIT")
-        rows = _WRAPPED.rows(self._connection, (self._shard, key_id))
+        with self._database.looking_engine.connect() as connection:
+            rows = _WRAPPED.rows(connection, (self._shard, key_id))
         return rows[0][0] if rows else None
 
     def put(self, connection: Connection, rows: Mapping[bytes, bytes]) -> None:
@@ -127,11 +113,7 @@ class SchemaShelf:
         connection.execute(insert(KEYS).on_conflict_do_nothing(), values)
 
     def close(self) -> None:
-        with self._turn:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
-            self._engine.dispose()
+        """The database is closed by who opened it."""
 
 
 class KeyStore:

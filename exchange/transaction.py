@@ -10,7 +10,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from audit.events import AuditEvent
-from audit.log import Entry
+from audit.log import Entry, Recorded
 from consent.belgian_time import day_of
 from exchange.directory import Directory
 from exchange.key_store import KeyStore
@@ -61,10 +61,25 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[T_co]):
-    """What a command gives back: its value or a refusal, and what must be logged of it."""
+    """What a command gives back: its value or a refusal, and what must be logged of it.
+
+    A command that carries out several requests gives as many events for each, one request
+    after the other.
+    """
 
     value: T_co | Refused
     events: tuple[AuditEvent, ...] = ()
+    requests: int = 1
+
+    def recorded(self) -> list[Recorded]:
+        """The events, each with the id of its request: never seen before, shared by no other."""
+        of_each = len(self.events) // self.requests or 1
+        return [
+            Recorded(event, request)
+            for start in range(0, len(self.events), of_each)
+            for request in (str(uuid4()),)
+            for event in self.events[start : start + of_each]
+        ]
 
 
 @dataclass(frozen=True, slots=True)

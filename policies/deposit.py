@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache, lru_cache
 from typing import Any
 
 from policies.insz import check_insz
@@ -110,7 +111,7 @@ class _Reading:
         self.quarantined: list[Quarantined] = []
 
     def read_section(self, model: SectionModel, held: Mapping[str, Any]) -> None:
-        fields = {each.name: each for each in model.fields if not each.made_by_broker}
+        fields = _deposited_fields(model)
         kept = self.kept[model.id] = {}
         for name, value in held.items():
             if name not in fields:
@@ -127,10 +128,12 @@ class _Reading:
                 self._scan_field(fields[name], kept)
 
     def _envelope(self, field: Field, given: Any) -> Envelope:
-        if not (isinstance(given, Mapping) and "value" in given):
+        # Nearly always a plain dict; asking the abstract class costs as much as all that follows.
+        if not ((given.__class__ is dict or isinstance(given, Mapping)) and "value" in given):
             if given is None:
                 raise _DoesNotFit("missing_reason_needed")
-            return self._filled({"value": _fitting(field, given), "source": "counsellor"})
+            given = {"value": given, "source": "counsellor"}
+            return self._filled(given, _fitting(field, given["value"]))
         if not _MEMBERS.issuperset(given):
             raise _DoesNotFit("unknown_member")
         _check_provenance(given)
@@ -139,10 +142,10 @@ class _Reading:
             raise _DoesNotFit("missing_reason_needed")
         if value is not None and "missing_reason" in given:
             raise _DoesNotFit("missing_reason_beside_value")
-        return self._filled({**given, "value": None if value is None else _fitting(field, value)})
+        return self._filled(given, None if value is None else _fitting(field, value))
 
-    def _filled(self, given: Envelope) -> Envelope:
-        return {"observed_on": self.today, "verified": False, **given}
+    def _filled(self, given: Mapping[str, Any], value: Any) -> Envelope:
+        return {"observed_on": self.today, "verified": False, **given, "value": value}
 
     def _scan_field(self, field: Field, kept: dict[str, Envelope]) -> None:
         value = kept[field.name]["value"]
@@ -168,11 +171,23 @@ class _Reading:
         return bool(rules)
 
 
+@cache
+def _deposited_fields(model: SectionModel) -> Mapping[str, Field]:
+    """The fields that a holder may fill, by their short names."""
+    return {each.name: each for each in model.fields if not each.made_by_broker}
+
+
+@cache
+def _dependent_fields(model: SectionModel) -> tuple[Field, ...]:
+    """The fields that may not stand alone."""
+    return tuple(each for each in model.fields if each.only_when or each.needs)
+
+
 def _contradictions(
     model: SectionModel, kept: Mapping[str, Envelope], held: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     """Fields that may not stand without another; one that did not fit is named already."""
-    for field in model.fields:
+    for field in _dependent_fields(model):
         if field.name not in kept or kept[field.name]["value"] is None:
             continue
         for other in (field.only_when, field.needs):
@@ -283,6 +298,8 @@ def _check_bounds(shape: Shape, number: int) -> None:
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise _DoesNotFit("not_text")
+    if value.isascii() and value.isprintable():
+        return value
     if not value.isprintable() and any(
         unicodedata.category(each) in _CLOSED and each not in _OPEN for each in value
     ):
@@ -292,12 +309,20 @@ def _text(value: Any) -> str:
 
 def _day(value: Any) -> str:
     text = _text(value)
+    if not _is_day(text):
+        raise _DoesNotFit("not_a_date")
+    return text
+
+
+@lru_cache(maxsize=4096)
+def _is_day(text: str) -> bool:
+    # Every value has a day on which it was observed, and an intake few such days.
     try:
-        if _DAY.fullmatch(text) and _FIRST_YEAR <= date.fromisoformat(text).year <= _LAST_YEAR:
-            return text
+        return bool(_DAY.fullmatch(text)) and (
+            _FIRST_YEAR <= date.fromisoformat(text).year <= _LAST_YEAR
+        )
     except ValueError:
-        pass
-    raise _DoesNotFit("not_a_date")
+        return False
 
 
 def _instant(value: Any) -> str:

@@ -113,3 +113,14 @@ def test_once_the_key_is_erased_nothing_opens_any_more(vault: Vault, keys: Keys)
 
     with pytest.raises(KeyDestroyed):
         vault.open(ANNA, sealed, "client")
+
+
+def test_several_sealed_at_once_open_each_in_its_own_place_and_share_no_nonce(
+    vault: Vault,
+) -> None:
+    boxes = vault.seal_all(ANNA, {f"summary|work|{number}": PLAIN for number in range(40)})
+
+    assert all(vault.open(ANNA, box, context) == PLAIN for context, box in boxes.items())
+    assert len({box[:12] for box in boxes.values()}) == 40
+    with pytest.raises(KeyDestroyed):
+        vault.open(ANNA, boxes["summary|work|1"], "summary|work|2")
