@@ -6,6 +6,7 @@ made it, and never in the batch that it would share with others.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from audit.leaf import (
@@ -162,9 +163,23 @@ def _sealed_text(values: Mapping[str, Any]) -> bytes:
     Raises `NotALeaf` for what has no one form: fractions, truth values, broken text.
     """
     try:
-        return canon({name: _plain(each) for name, each in values.items() if each is not None})
+        said = {
+            name: _codes(each) if name in _CODES and type(each) is tuple else _plain(each)
+            for name, each in values.items()
+            if each is not None
+        }
+        return canon(said)
     except UnicodeEncodeError as error:
         raise NotALeaf("Text that is not Unicode") from error
+
+
+_CODES = frozenset({"fields", "trace"})
+"""Private values that are long, the same for many clients, and say nothing of any of them."""
+
+
+@lru_cache(maxsize=1024)
+def _codes(value: tuple[Any, ...]) -> Any:
+    return _plain(value)
 
 
 def _plain(value: Any) -> Any:
