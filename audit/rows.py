@@ -40,11 +40,11 @@ class Added:
         """Add these rows, each with every column of the table, in the table's order."""
         add(connection, [(self, rows)])
 
-    def asked(self, rows: Tuples, *, one_by_one: bool) -> list[Asked]:
+    def asked(self, rows: Tuples) -> list[Asked]:
         """The statements that add them, with their values."""
         asked: list[Asked] = []
         at = 0
-        for width in (1,) if one_by_one else _WIDTHS:
+        for width in _WIDTHS:
             more = (len(rows) - at) // width
             starts = range(at, at + more * width, width)
             if more:
@@ -72,11 +72,11 @@ def add(
 
     One round trip to PostgreSQL, unless they are very many. Raises `DBAPIError`.
     """
-    postgresql = connection.dialect.name == "postgresql"
-    if postgresql and sum(len(rows) for _, rows in added) >= _WORTH_COPYING:
+    many = sum(len(rows) for _, rows in added) >= _WORTH_COPYING
+    if many and connection.dialect.name == "postgresql":
         for table, rows in added:
             table.copied(connection, rows)
         added = []
-    asked = [one for table, rows in added for one in table.asked(rows, one_by_one=postgresql)]
+    asked = [one for table, rows in added for one in table.asked(rows)]
     answers = together(connection, *asked, *then)
     return answers[len(asked) :]
