@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import OperationalError
 
+from audit.live import verify_log
 from audit.log import NotOpened
-from audit.verify import verify_log
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.migrations import SchemaBehind, require_current
 from exchange.security.keys import KeysRefused

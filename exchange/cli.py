@@ -17,9 +17,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.exc import DBAPIError
 
+from audit.live import verify_log
 from audit.log import NotOpened
 from audit.verify import Finding as LogFinding
-from audit.verify import verify_log
 from exchange.admin_socket import answers, ask_server
 from exchange.checks import Finding, examine
 from exchange.database import Database, DatabaseOptions, Unsafe

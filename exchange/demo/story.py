@@ -13,7 +13,7 @@ from typing import Any
 
 from httpx2 import Client, HTTPError
 
-from audit.verify import verify_log
+from audit.live import verify_log
 from exchange.admin_socket import AdminSocket
 from exchange.demo.chapters import CHAPTERS, Chapter
 from exchange.demo.house import EXPORTS, Door, built, furnish, imported, listening, shift_to_today
