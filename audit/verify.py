@@ -16,8 +16,7 @@ import re
 import stat
 import sys
 import zipfile
-from base64 import b64decode, urlsafe_b64decode
-from binascii import Error as NotBase64
+from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -41,6 +40,28 @@ EMPTY_ROOT = sha256(b"").digest()
 
 class Unfit(ValueError):
     """Something that cannot be read as what it should be; the text says why."""
+
+
+def read_base64(text: str) -> bytes:
+    """Standard base64 in its one form: padded, nothing else in it, spare bits zero."""
+    try:
+        raw = b64decode(text, validate=True)
+    except ValueError:
+        raise Unfit("not base64") from None
+    if b64encode(raw).decode() != text:
+        raise Unfit("not the one form of base64")
+    return raw
+
+
+def read_digest(text: str) -> bytes:
+    """The 32 bytes in 43 characters of base64url."""
+    raw = read_base64(text.translate(_STANDARD) + "=")
+    if len(raw) != HASH or "+" in text or "/" in text:
+        raise Unfit("not 32 bytes in base64url")
+    return raw
+
+
+_STANDARD = str.maketrans("-_", "+/")
 
 
 # ---- Findings and report (step 12) ---------------------------------------------------------
@@ -163,8 +184,7 @@ def _check_member(member: zipfile.ZipInfo) -> None:
     name = member.filename
     if not _KNOWN_NAMES.fullmatch(name):
         raise Unfit("a name that no bundle of this format has")
-    mode = member.external_attr >> 16
-    if mode and not stat.S_ISREG(mode):
+    if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG) or member.is_dir():
         raise Unfit(f"{name} is no plain file")
     if member.flag_bits not in _PLAIN_FLAGS or member.file_size > MOST_INFLATED:
         raise Unfit(f"{name} is encrypted, or larger than 2^31 bytes")
@@ -264,7 +284,7 @@ def read_vkey(text: str) -> Key:
     name, _, rest = text.partition("+")
     id_text, _, encoded = rest.partition("+")
     try:
-        raw, id = b64decode(encoded, validate=True), bytes.fromhex(id_text)
+        raw, id = read_base64(encoded), bytes.fromhex(id_text)
     except ValueError:
         raise Unfit("a key that cannot be read") from None
     if not name or not raw or sha256(name.encode() + b"\n" + raw).digest()[:4] != id:
@@ -301,8 +321,8 @@ def _signature_line(line: str) -> tuple[str, bytes, bytes]:
     mark, _, rest = line.partition(" ")
     name, _, encoded = rest.partition(" ")
     try:
-        raw = b64decode(encoded, validate=True)
-    except (NotBase64, ValueError):
+        raw = read_base64(encoded)
+    except Unfit:
         raw = b""
     if mark != "\u2014" or not name or "+" in name or len(raw) < 5:  # noqa: PLR2004 - id and a byte
         raise Unfit("a line of signature that cannot be read")
@@ -322,7 +342,7 @@ def read_head(text: str) -> Head:
     lines = text.split("\n")
     try:
         origin, size, root, end = lines
-        encoded = b64decode(root, validate=True)
+        encoded = read_base64(root)
     except ValueError:
         raise Unfit("no checkpoint of three lines") from None
     if end or not origin or not re.fullmatch(r"0|[1-9][0-9]{0,15}", size) or len(encoded) != HASH:
@@ -395,13 +415,16 @@ def read_policy(raw: bytes) -> Policy:
     except UnicodeDecodeError:
         raise Unfit("a policy that is not UTF-8") from None
     for number, line in enumerate(lines, 1):
-        words = re.split(r"[ \t]+", line.partition("#")[0].strip(" \t"))
-        if words != [""] and not reader.take(words):
+        plain = line.strip(" \t")
+        if plain and plain[0] != "#" and not reader.take(re.split(r"[ \t]+", plain)):
             raise Unfit(f"line {number} of the policy cannot be read")
     if not reader.logs or reader.quorum is None:
         raise Unfit("a policy names a log and has one line of quorum")
     quorum = None if reader.quorum == "none" else reader.quorum
     return Policy(tuple(reader.logs), reader.witnesses, reader.groups, quorum)
+
+
+_is_address = re.compile(r"(https?://[^\s?#]+)?").fullmatch
 
 
 class _PolicyReader:
@@ -416,24 +439,24 @@ class _PolicyReader:
     def take(self, words: list[str]) -> bool:
         """Take the words of one line; false when they make none."""
         kind, *rest = words
-        takers: dict[str, Callable[..., bool]] = {
+        takers: dict[str, Callable[..., Any]] = {
             "log": self._log,
             "witness": self._witness,
             "group": self._group,
             "quorum": self._quorum,
         }
         try:
-            return kind in takers and takers[kind](*rest)
+            return kind in takers and bool(takers[kind](*rest))
         except (TypeError, ValueError):
             return False
 
     def _log(self, vkey: str, url: str = "") -> bool:
         self.logs.append(self._key(vkey))
-        return " " not in url
+        return bool(_is_address(url))
 
     def _witness(self, name: str, vkey: str, url: str = "") -> bool:
-        self.witnesses[self._new(name)] = self._key(vkey)
-        return " " not in url
+        key = self.witnesses[self._new(name)] = self._key(vkey)
+        return key.type != ED25519 and bool(_is_address(url))
 
     def _group(self, name: str, least: str, *members: str) -> bool:
         known = self.witnesses.keys() | self.groups.keys()
@@ -441,7 +464,7 @@ class _PolicyReader:
         if not members or len(fresh) != len(members) or not fresh <= known - self._used:
             return False
         counts = {"any": 1, "all": len(members)}
-        number = counts[least] if least in counts else int(least)
+        number = counts[least] if least in counts else int(least) if least.isdecimal() else 0
         self._used |= fresh
         self.groups[self._new(name)] = number, members
         return 1 <= number <= len(members)
@@ -1087,6 +1110,7 @@ def _check_proofs(run: Run, root: bytes) -> None:
     proven = {
         int(name.rpartition("/")[2].partition(".")[0]) for name in run.bundle.names("proofs/")
     }
+    checkpoint = run.bundle.read("checkpoint")
     for index in sorted(apart | proven):
         leaf, proof = (
             run.bundle.read(f"leaves/{index}"),
@@ -1096,22 +1120,24 @@ def _check_proofs(run: Run, root: bytes) -> None:
             run.missing("proof", "a leaf without its proof, or a proof without its leaf", index)
             continue
         try:
-            stated, path, text = read_proof(proof)
+            stated, path, note = read_proof(proof)
         except Unfit as error:
             run.missing("proof", f"a proof that cannot be read: {error}", index)
             continue
-        if stated != index or (run.note is not None and text != run.note.text):
-            run.findings.add("proof", index, "a proof for another leaf or another checkpoint")
+        if note != checkpoint:
+            run.missing("proof", "a proof that is not made for the bundle's checkpoint", index)
+        if stated != index:
+            run.findings.add("proof", index, "a proof for another leaf")
         elif not included(index, run.size, leaf_hash(leaf), path, root):
             run.findings.add("proof", index, "this leaf is not in the tree that was signed")
 
 
-def read_proof(raw: bytes) -> tuple[int, list[bytes], str]:
-    """Index, path and checkpoint text of a C2SP tlog-proof. Raises `Unfit`."""
+def read_proof(raw: bytes) -> tuple[int, list[bytes], bytes]:
+    """Index, path and checkpoint of a C2SP tlog-proof. Raises `Unfit`."""
     top, _, rest = raw.partition(b"\n\n")
     try:
         version, index, *path = top.decode("ascii").split("\n")
-        hashes = [b64decode(each, validate=True) for each in path]
+        hashes = [read_base64(each) for each in path]
         number = re.fullmatch(r"index (0|[1-9][0-9]{0,15})", index)
     except ValueError:
         raise Unfit("not its form") from None
@@ -1121,7 +1147,7 @@ def read_proof(raw: bytes) -> tuple[int, list[bytes], str]:
         or any(len(each) != HASH for each in hashes)
     ):
         raise Unfit("not its form")
-    return int(number[1]), hashes, read_note(rest).text
+    return int(number[1]), hashes, rest
 
 
 def check_older(run: Run) -> None:
@@ -1162,9 +1188,7 @@ def _check_consistency(run: Run, old: Head, new: Head, what: str) -> None:
     proof = run.bundle.read(f"older/{old.size}-{new.size}.proof")
     if proof is not None:
         try:
-            path = [
-                b64decode(each, validate=True) for each in proof.decode("ascii").split("\n")[:-1]
-            ]
+            path = [read_base64(each) for each in proof.decode("ascii").split("\n")[:-1]]
         except ValueError:
             path = []
         holds = all(len(each) == HASH for each in path)
@@ -1219,8 +1243,8 @@ def _check_part(run: Run, index: int, label: str, part: Mapping[str, Any]) -> No
     try:
         body = read_object(leaf)
         event_id = bytes.fromhex(body["id"].replace("-", ""))
-        committed = urlsafe_b64decode(body["x"][label] + "=")
-        salt, text = urlsafe_b64decode(part["salt"] + "="), part["pt"].encode()
+        committed = read_digest(body["x"][label])
+        salt, text = read_digest(part["salt"]), part["pt"].encode()
         said = read_object(text)
     except (ValueError, KeyError, TypeError, AttributeError):
         run.findings.add("part", index, f"part {label} fits no commitment")
@@ -1228,7 +1252,7 @@ def _check_part(run: Run, index: int, label: str, part: Mapping[str, Any]) -> No
     made = sha256(
         b"overdracht-audit-part-v1\x00" + label.encode() + b"\x00" + event_id + salt + text
     )
-    if len(salt) != HASH or not hmac.compare_digest(made.digest(), committed):
+    if not hmac.compare_digest(made.digest(), committed):
         run.findings.add("part", index, f"part {label} is not what the leaf commits to")
         return
     run.texts.append((index, label, said))
