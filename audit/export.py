@@ -20,7 +20,6 @@ from audit.leaf import NotALeaf, read
 from audit.opening import PartKeys
 from audit.parts import NOBODY, Mac, salt_of
 from audit.records import EXPIRED, LIVE, LOST, SHREDDED, PartRow
-from audit.search import Filter
 from audit.tile_store import bundle_at, stored_tiles, tile_at
 from audit.tiles import TileMissing
 from audit.tree import TILE_WIDTH
@@ -215,8 +214,7 @@ class _Bundle:
     def owned_up(self) -> list[int]:
         """The entries that say which parts are gone, and which keys were changed."""
         source = self._source
-        wanted = Filter(kinds=search.OWNING_UP)
-        found = search.indexes(source.connection, shard=source.shard, wanted=wanted)
+        found = search.owned_up(source.connection, shard=source.shard)
         least = _least(source)
         return [each for each in found if least <= each < self.size]
 

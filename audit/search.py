@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from json import loads
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, or_, select
+from sqlalchemy import Connection, and_, or_, select, text
 from sqlmodel import col
 
 from audit import records
@@ -18,8 +18,12 @@ from audit.parts import PartChanged
 from audit.records import AuditEntry, AuditIndex, PartRow
 from audit.tree import leaf_hash
 
-OWNING_UP = ("key.rotated", "log.pruned", "parts.expired", "parts.lost", "subject.erased")
-"""The kinds that every export carries: who reads it must know what is gone, and why."""
+# Written out, not bound: only so can the database see that the small index holds them all.
+_OWNED_UP = (
+    select(col(AuditIndex.idx))
+    .where(records.of_shard(AuditIndex), text(records.OWNING_UP))
+    .order_by(col(AuditIndex.idx))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +87,23 @@ def find(
     return [_hit(row) for row in connection.execute(statement)]
 
 
+def kinds_and_times(connection: Connection, *, shard: int, wanted: Filter) -> list[tuple[str, int]]:
+    """Kind and time (µs) of all entries that fit, in order."""
+    statement = _selecting(shard, wanted).with_only_columns(col(AuditIndex.kind), col(AuditIndex.t))
+    rows = connection.execute(statement.order_by(col(AuditIndex.idx)))
+    return [(kind, t) for kind, t in rows]
+
+
 def indexes(connection: Connection, *, shard: int, wanted: Filter) -> list[int]:
     """The places of all entries that fit, in order."""
     statement = _selecting(shard, wanted).with_only_columns(col(AuditIndex.idx))
     return list(connection.scalars(statement.order_by(col(AuditIndex.idx))))
+
+
+def owned_up(connection: Connection, *, shard: int) -> list[int]:
+    """The places of the entries that say what is gone and which keys changed, in order."""
+    key = {"at_shard": shard}
+    return list(connection.scalars(_OWNED_UP, key))
 
 
 def timeline(connection: Connection, *, shard: int, client: str, keys: PartKeys) -> Timeline:

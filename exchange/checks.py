@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import OperationalError
 
+from audit import guards
 from audit.live import verify_log
 from audit.log import NotOpened
 from exchange.database import Database, DatabaseOptions, Unsafe
@@ -82,6 +83,14 @@ def _schema_current(settings: Settings) -> None:
         require_current(database)
 
 
+def _guarded(settings: Settings) -> None:
+    with _opened(settings) as database, database.reading() as connection:
+        absent = guards.missing(connection)
+    if absent:
+        mend = "find out who switched them off, then: overdracht migrate --guards"
+        raise NotGood(f"guards are off ({', '.join(absent)}); {mend}")
+
+
 def _keys_readable(settings: Settings) -> None:
     with _opened(settings) as database:
         open_keys(settings, database).close()
@@ -100,6 +109,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], None]], ...] = (
     ("token signatures behave", _tokens_hold),
     ("the database keeps what it acknowledged", _durable),
     ("the schema is current", _schema_current),
+    ("the log is only added to", _guarded),
     ("the key ring can be read, by its owner alone", _keys_readable),
     ("the log holds", _log_holds),
 )

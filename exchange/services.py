@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import Connection
 
 import policies
-from audit import log
+from audit import guards, log
 from audit.events import AdminStarted, LogOpened
 from audit.log import NotOpened
 from audit.sealing import Recorded
@@ -110,9 +110,13 @@ def _services(
         migrate(database)
     else:
         require_current(database)
+    _guarded(database)
     ring = _key_ring(settings.data_dir / "keys.json", database)
-    keys = open_key_store(database, ring, shard=SHARD)
+    path = settings.data_dir / "keys.json"
+    keys = open_key_store(database, ring, shard=SHARD, reread=lambda: read_key_ring(path))
     vault = Vault(keys.key, shard=SHARD)
+    keys.on_forgetting(vault.forget)
+    _finish_shreds(database, keys)
     _open_log(database, keys, policy, clock(), settings.public_base_url)
     runner = BatchRunner(database, keys, vault, clock, policy, shard=SHARD)
     receipts = signer_from_jwk(ring.receipt_signing)
@@ -170,6 +174,22 @@ def _key_ring(path: Path, database: Database) -> KeyRing:
             raise Unsafe(f"there is a log but no {path.name}; restore the keys from their backup")
         write_key_ring(new_key_ring(), path)
     return read_key_ring(path)
+
+
+def _guarded(database: Database) -> None:
+    with database.reading() as connection:
+        absent = guards.missing(connection)
+    if absent:
+        mend = "find out who switched them off, then: overdracht migrate --guards"
+        raise Unsafe(f"guards of the log are off ({', '.join(absent)}); {mend}")
+
+
+def _finish_shreds(database: Database, keys: KeyStore) -> None:
+    """A key whose end was committed must not outlive a crash, nor the opening of the port."""
+    with database.writing(shard=SHARD) as connection:
+        shredded = keys.finish(connection)
+    if shredded:
+        database.empty_journal()
 
 
 def _open_log(

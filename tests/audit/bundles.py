@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -19,20 +20,21 @@ from audit.verify import Report, verify_bundle
 from tests.audit.log_builders import NOON, Ring
 
 ORIGIN = "broker.example/audit/tlog/s0e1"
-LOG_KEY = new_note_key(ORIGIN)
 WITNESSES = {
     name: new_note_key(f"witness.example/{name}", Algorithm.COSIGNATURE) for name in ("one", "two")
 }
+_log_key = lru_cache(new_note_key)
 SEEN = int(NOON.timestamp()) + 120
-POLICY_TEXT = "\n".join(
-    [
-        f"log {LOG_KEY.vkey.text}",
-        *(f"witness {name} {key.vkey.text}" for name, key in WITNESSES.items()),
-        "group all all one two",
-        "quorum all",
-        "",
-    ]
-)
+
+
+def policy_for(origin: str) -> str:
+    """Believe the log of this origin when both witnesses have seen it."""
+    witnesses = [f"witness {name} {key.vkey.text}" for name, key in WITNESSES.items()]
+    lines = [f"log {_log_key(origin).vkey.text}", *witnesses, "group all all one two", "quorum all"]
+    return "\n".join([*lines, ""])
+
+
+POLICY_TEXT = policy_for(ORIGIN)
 
 
 def note_of(
@@ -52,10 +54,16 @@ def note_of(
 
 
 def note_over(
-    size: int, root: bytes, *, by: tuple[str, ...] = ("one", "two"), seen: int = SEEN
+    size: int,
+    root: bytes,
+    *,
+    by: tuple[str, ...] = ("one", "two"),
+    seen: int = SEEN,
+    origin: str = ORIGIN,
 ) -> bytes:
-    checkpoint = Checkpoint(ORIGIN, size, root)
-    keys = [LOG_KEY, *(WITNESSES[name] for name in by)]
+    """A head of this size and root, signed and cosigned."""
+    checkpoint = Checkpoint(origin, size, root)
+    keys = [_log_key(origin), *(WITNESSES[name] for name in by)]
     lines = [key.line(checkpoint.text, seconds=seen) for key in keys]
     return with_lines(checkpoint.text, lines).encode()
 
