@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from audit.head_checks import verify_heads
 from audit.verify import Finding as LogFinding
 from audit.verify import verify_log
 from exchange.database import Database, DatabaseOptions
@@ -30,6 +31,8 @@ def audit_verify(
     keys = open_keys(settings, database) if deep else None
     with database.reading() as connection:
         report = verify_log(connection, shard=SHARD, keys=keys, deep=deep)
+        heads = verify_heads(connection, shard=SHARD, everything=deep)
+    report = report._replace(findings=(*report.findings, *heads))
     database.close()
     if as_json:
         body = {"origin": report.origin, "size": report.size, "root": report.root.hex()}
