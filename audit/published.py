@@ -102,6 +102,13 @@ _AFTER = (
     .order_by(col(AuditCheckpoint.size))
     .limit(CHUNK)
 )
+_BEFORE_LAST = (
+    select(col(AuditCheckpoint.size))
+    .where(of_shard(AuditCheckpoint))
+    .order_by(col(AuditCheckpoint.size).desc())
+    .offset(bindparam("passed"))
+    .limit(1)
+)
 _FIRST_TIME = select(func.min(col(AuditCheckpoint.published_at))).where(of_shard(AuditCheckpoint))
 _COSIGNED = (
     select(*(col(getattr(AuditCosig, name)) for name in Cosigned._fields))
@@ -147,6 +154,12 @@ def heads(connection: Connection, *, shard: int, after: int = 0) -> Iterator[Hea
         if len(rows) < CHUNK:
             return
         after = rows[-1].size
+
+
+def size_before_last(connection: Connection, count: int, *, shard: int) -> int:
+    """The size after which the last `count` heads come; 0 when there are no more than that."""
+    found = connection.scalar(_BEFORE_LAST, {"at_shard": shard, "passed": count})
+    return found or 0
 
 
 def first_published_at(connection: Connection, *, shard: int) -> int | None:

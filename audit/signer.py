@@ -41,7 +41,7 @@ def last_signed(connection: Connection, *, shard: int, mark: Mark | None) -> Mar
 
     Raises `Frozen` when the log does not begin with either of them, or the mark is gone.
     """
-    head, origin = published.latest(connection, shard=shard), _origin(connection, shard)
+    head, origin = published.latest(connection, shard=shard), origin_of(connection, shard)
     if mark is None and head is not None:
         raise Frozen("heads were published, but the high-water file is gone")
     if mark is None:
@@ -89,7 +89,7 @@ def next_mark(
                 raise Frozen(f"the tiles do not prove that the first {old} entries are the same")
     if last is not None and at < last.signed_at:
         raise ClockBehind
-    checkpoint = Checkpoint(_origin(connection, shard), now.size, root)
+    checkpoint = Checkpoint(origin_of(connection, shard), now.size, root)
     return Mark(checkpoint.origin, now.size, root, at, signed(checkpoint, keys, at))
 
 
@@ -164,7 +164,8 @@ def _complete() -> Iterator[None]:
         raise Frozen(str(missing), missing.n << 8 * missing.level << 8) from None
 
 
-def _origin(connection: Connection, shard: int) -> str:
+def origin_of(connection: Connection, shard: int) -> str:
+    """The name of the log."""
     row = records.state_of(connection, shard=shard)
     if row is None:
         raise log.NotOpened

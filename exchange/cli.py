@@ -16,21 +16,21 @@ from rich.markup import escape
 from sqlalchemy.exc import DBAPIError
 
 from audit import guards
-from audit.live import verify_log
 from audit.log import NotOpened
-from audit.verify import Finding as LogFinding
+from exchange.audit_commands import audit
 from exchange.checks import Finding, examine
-from exchange.cli_keeping import clients, keys
-from exchange.console import Json, done, out, print_json, say, stop
 from exchange.database import Database, DatabaseOptions, Unsafe
+from exchange.keeping_commands import clients, keys
 from exchange.migrations import SchemaBehind, migrate
 from exchange.operations import OperationRefused
 from exchange.reports import import_report
 from exchange.security.keys import KeysRefused
 from exchange.security.tokens import new_signing_key, signer_from_jwk
-from exchange.services import SHARD, build_services, open_keys
+from exchange.services import SHARD, build_services
 from exchange.serving import serve as serve_until_stopped
 from exchange.settings import SettingsRefused, read_settings
+from exchange.terminal import Json, done, out, print_json, say, stop
+from exchange.witness_commands import witness
 from policies.site_rules import RulesRefused
 from policies.yaml_files import InvalidYaml, read_yaml
 
@@ -52,7 +52,6 @@ members = typer.Typer(no_args_is_help=True, help="Members of staff: numbers and 
 agreements = typer.Typer(no_args_is_help=True, help="The agreements between organisations.")
 notices = typer.Typer(no_args_is_help=True, help="The texts that clients are shown.")
 applications = typer.Typer(no_args_is_help=True, help="Machines that may call the service.")
-audit = typer.Typer(no_args_is_help=True, help="The audit log.")
 for name, part in {
     "organisations": organisations,
     "members": members,
@@ -62,6 +61,7 @@ for name, part in {
     "audit": audit,
     "clients": clients,
     "keys": keys,
+    "witness": witness,
 }.items():
     app.add_typer(part, name=name)
 
@@ -247,47 +247,6 @@ def applications_revoke(
     """End an application at once: also the tokens that it still holds."""
     done("applications revoke", {"application": application})
     say(f"{application} is revoked.")
-
-
-@audit.command("verify")
-def audit_verify(
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Open every sealed part and rebuild the index, too.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Verify the whole log as it is stored. Exit 0: it holds; 1: tampered; 2: can not be told."""
-    settings = read_settings()
-    if not (settings.data_dir / "keys.json").exists():
-        stop(f"there is no log in {settings.data_dir}; set OVERDRACHT_DATA_DIR to where it lies")
-    database = Database(DatabaseOptions(settings.url, journal=settings.sqlite_journal))
-    keys = open_keys(settings, database) if deep else None
-    with database.reading() as connection:
-        report = verify_log(connection, shard=SHARD, keys=keys, deep=deep)
-    database.close()
-    if as_json:
-        body = {"origin": report.origin, "size": report.size, "root": report.root.hex()}
-        findings = [each._asdict() for each in report.findings]
-        print_json(body | {"findings": findings, "exit": report.exit_code})
-    else:
-        say(f"{report.size} entries, root {report.root.hex()}")
-        for each in report.findings:
-            say(f"[red]{_told(each)}[/]")
-        say(_VERDICTS[report.exit_code])
-    raise typer.Exit(report.exit_code)
-
-
-_VERDICTS = {
-    0: "The log holds.",
-    1: "The log does not hold: it was tampered with. Keep it as it is, and compare a backup.",
-    2: "Part of the log could not be verified: the lines above say which.",
-}
-
-
-def _told(finding: LogFinding) -> str:
-    where = "" if finding.at is None else f"entry {finding.at}: "
-    times = "" if finding.times == 1 else f" ({finding.times} times)"
-    return escape(f"{where}{finding.code}: {finding.text}{times}")
 
 
 @app.command()

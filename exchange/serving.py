@@ -13,6 +13,7 @@ import uvicorn
 
 from exchange.admin_socket import AdminSocket
 from exchange.app import create_app
+from exchange.checkpointing import Signing
 from exchange.flows.expire_handovers import expire_handovers
 from exchange.observability import log, without_words
 from exchange.services import VERSION, Services, note_start
@@ -87,6 +88,8 @@ def serve(services: Services, host: str, port: int) -> None:
     """Serve until told to stop. What was taken is finished, and the log is left whole."""
     services.writer.submit(note_start, VERSION).result()
     admin, upkeep = AdminSocket(services), Upkeep(services)
+    settings = services.settings
+    signing = Signing(services.checkpointing, settings.checkpoint_seconds, signs=settings.signs)
     # Objects that live for ever need not be looked at by every collection.
     gc.collect()
     gc.freeze()
@@ -98,6 +101,7 @@ def serve(services: Services, host: str, port: int) -> None:
     try:
         server_for(services, host, port).run()
     finally:
+        signing.close()
         upkeep.close()
         admin.close()
         services.close()

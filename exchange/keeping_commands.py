@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from exchange.console import Json, done, print_json, say
+from exchange.terminal import Json, done, print_json, say
 
 clients = typer.Typer(no_args_is_help=True, help="People whose data is held here.")
 keys = typer.Typer(no_args_is_help=True, help="The keys that seal what is personal.")

@@ -1,4 +1,4 @@
-"""What every command of the command line needs: settings, the server's door, plain words."""
+"""What every command of the command line shares: words on the terminal, and asking the server."""
 
 import json
 from collections.abc import Iterator, Mapping
