@@ -1,5 +1,6 @@
 """`overdracht audit …`: what an operator or auditor asks of the log."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,7 +12,8 @@ from audit.verify import Finding as LogFinding
 from exchange.database import Database, DatabaseOptions
 from exchange.services import SHARD, open_keys
 from exchange.settings import read_settings
-from exchange.terminal import Json, done, print_json, say, stop
+from exchange.terminal import Json, done, print_json, say
+from exchange.terminal import stop as stop_with
 
 audit = typer.Typer(no_args_is_help=True, help="The audit log.")
 
@@ -26,7 +28,9 @@ def audit_verify(
     """Verify the whole log as it is stored. Exit 0: it holds; 1: tampered; 2: can not be told."""
     settings = read_settings()
     if not (settings.data_dir / "keys.json").exists():
-        stop(f"there is no log in {settings.data_dir}; set OVERDRACHT_DATA_DIR to where it lies")
+        stop_with(
+            f"there is no log in {settings.data_dir}; set OVERDRACHT_DATA_DIR to where it lies"
+        )
     database = Database(DatabaseOptions(settings.url, journal=settings.sqlite_journal))
     keys = open_keys(settings, database) if deep else None
     with database.reading() as connection:
@@ -44,6 +48,37 @@ def audit_verify(
             say(f"[red]{_told(each)}[/]")
         say(_VERDICTS[report.exit_code])
     raise typer.Exit(report.exit_code)
+
+
+@audit.command("export")
+def audit_export(
+    out: Annotated[Path, typer.Option("--out", help="The new file that the bundle goes into.")],
+    client: Annotated[str, typer.Option(help="A client's whole record, by this handle.")] = "",
+    organisation: Annotated[str, typer.Option(help="Whose handle it is.")] = "",
+    handover: Annotated[str, typer.Option(help="The evidence of one handover.")] = "",
+    start: Annotated[int, typer.Option("--from", min=0, help="First entry of a range.")] = 0,
+    stop: Annotated[int | None, typer.Option("--to", min=0, help="One past its last.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a bundle that anybody can verify offline, with the verify.py inside or of a release."""
+    if bool(client) != bool(organisation) or (client and handover):
+        stop_with("give --client with --organisation, or --handover, or a range")
+    asked = {
+        "out": str(out.resolve()),
+        "client": client,
+        "organisation": organisation,
+        "handover": handover,
+        "from": start,
+        "to": stop,
+    }
+    made = done("audit export", asked)
+    if as_json:
+        print_json(made)
+        return
+    say(f"{made['entries']} entries of {made['size']} in {out}.")
+    if made["unreadable"]:
+        say(f"[red]{made['unreadable']} parts can not be opened; see: overdracht audit verify[/]")
+    say(f"Verify it: python -I -S verify.py {out.name} --policy MINE.txt")
 
 
 @audit.command("checkpoint")

@@ -3,11 +3,17 @@
 One function a verb, as in `operations`: plain JSON in, progress lines and one result out.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
 
+from audit.export import Exported, ExportRefused
+from exchange.exporting import client_bundle, handover_bundle, range_bundle
 from exchange.flows.erase_client import Erased, Erasure, erase_client, finish_erasures
+from exchange.flows.export_log import Asker, export_client, export_handover, export_range
 from exchange.flows.rotate_keys import close_rotation, rewrap_keys
 from exchange.operations import Line, OperationRefused
 from exchange.security.keys import (
@@ -19,8 +25,9 @@ from exchange.security.keys import (
 )
 from exchange.services import Services
 from policies.decision import Refused
-from policies.vocabulary import Handle, OrganisationId, Reason
+from policies.vocabulary import Handle, HandoverId, OrganisationId, Reason
 
+OPERATOR = Asker("app:operator")
 _CODE = r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,59}"
 
 
@@ -61,7 +68,60 @@ def keys_rotate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
     yield {"epoch": ring.epoch, "wrapped": wrapped, "destroyed": 0}
 
 
+def audit_export(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Write a bundle to the new file `out`: a range, a client's record, or one handover."""
+    services.checkpointing.once(again=True)
+    path = Path(asked["out"])
+    try:
+        with _new_file(path) as out:
+            made = _bundle(services, asked, out)
+    except ExportRefused as refused:
+        raise OperationRefused(str(refused)) from None
+    yield {
+        "file": path.name,
+        "size": made.size,
+        "entries": made.entries,
+        "disclosed": made.disclosed,
+        "unreadable": made.unreadable,
+    }
+
+
+def _bundle(services: Services, asked: Mapping[str, Any], out: IO[bytes]) -> Exported:
+    submit = services.writer.submit
+    if asked.get("client"):
+        holder, handle = OrganisationId(asked["organisation"]), Handle(asked["client"])
+        client = submit(export_client, OPERATOR, holder, handle).result().value
+        if isinstance(client, Refused):
+            raise OperationRefused("there is no such client of this organisation")
+        return client_bundle(services, out, client)
+    if asked.get("handover"):
+        handover = HandoverId(asked["handover"])
+        evidence = submit(export_handover, OPERATOR, handover).result().value
+        if isinstance(evidence, Refused):
+            raise OperationRefused("there is no such handover")
+        return handover_bundle(services, out, handover, evidence)
+    start, stop = asked.get("from") or 0, asked.get("to")
+    submit(export_range, OPERATOR, start, stop).result()
+    return range_bundle(services, out, start, stop)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file for its owner alone, not there before, and not there after a failure."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise OperationRefused(f"{path} can not be written: {error.strerror}") from None
+    try:
+        with os.fdopen(file, "wb") as stream:
+            yield stream
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
 VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
+    "audit export": audit_export,
     "clients erase": clients_erase,
     "keys rotate": keys_rotate,
 }
