@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 
 import uvicorn
+from sqlalchemy.exc import DBAPIError
 
 from exchange.admin_socket import AdminSocket
 from exchange.app import create_app
@@ -52,7 +53,9 @@ class Upkeep:
     def _sweep(self) -> None:
         try:
             self._services.writer.submit(expire_handovers).result(10)
-        except (Busy, NotStored, TimeoutError) as error:
+            # Another process may have erased somebody whose key this one still holds.
+            self._services.keys.forget_destroyed()
+        except (Busy, NotStored, TimeoutError, DBAPIError) as error:
             log.warning("sweep.postponed", failure=type(error).__name__)
 
 
