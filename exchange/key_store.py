@@ -6,7 +6,7 @@ holds them; on PostgreSQL in a schema of their own, left out of dumps of the log
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -61,6 +61,7 @@ class Shelf(Protocol):
     """
 
     def get(self, key_id: bytes) -> bytes | None: ...
+    def standing(self, key_ids: Sequence[bytes]) -> set[bytes]: ...
     def put(self, connection: Connection, rows: Mapping[bytes, bytes]) -> None: ...
     def drop(self, connection: Connection, key_ids: Iterable[bytes]) -> None: ...
     def finish(self, connection: Connection) -> int: ...
@@ -99,6 +100,10 @@ class FileShelf:
                 (self._shard, key_id),
             ).fetchone()
         return None if row is None else bytes(row[0])
+
+    def standing(self, key_ids: Sequence[bytes]) -> set[bytes]:
+        """All of them: nobody but this process destroys any."""
+        return set(key_ids)
 
     def put(self, connection: Connection, rows: Mapping[bytes, bytes]) -> None:  # noqa: ARG002 - a file of its own
         values = [(self._shard, key_id, wrapped) for key_id, wrapped in rows.items()]
@@ -164,6 +169,12 @@ class SchemaShelf:
             wrapped = connection.scalar(select(KEYS.c.wrapped).where(_mine(self._shard, key_id)))
         return None if wrapped is None else bytes(wrapped)
 
+    def standing(self, key_ids: Sequence[bytes]) -> set[bytes]:
+        """Those that no process has destroyed."""
+        mine = (KEYS.c.shard == self._shard) & KEYS.c.key_id.in_(key_ids)
+        with self._database.reading() as connection:
+            return {bytes(each) for each in connection.scalars(select(KEYS.c.key_id).where(mine))}
+
     def put(self, connection: Connection, rows: Mapping[bytes, bytes]) -> None:
         values = [
             {"shard": self._shard, "key_id": key_id, "wrapped": wrapped}
@@ -213,6 +224,7 @@ class KeyStore:
         self._ending: set[bytes] = set()
         self._forgetting: Callable[[bytes], None] = lambda _: None
         self._cached: dict[bytes, bytes] = {}
+        self._proposed: dict[bytes, bytes] = {}
         self._new: dict[bytes, bytes] = {}
         self.nobody = ring.derived("audit-nobody")
         self._blinding, self._naming = (
@@ -222,7 +234,7 @@ class KeyStore:
 
     def key(self, key_id: bytes) -> bytes:
         """The 32 bytes of a client or actor. Raises `KeyDestroyed` when there are none."""
-        found = self._cached.get(key_id)
+        found = self._cached.get(key_id) or self._proposed.get(key_id)
         if found is None:
             wrapped = self._new.get(key_id) or self._shelf.get(key_id)
             if wrapped is None:
@@ -248,7 +260,11 @@ class KeyStore:
 
     def propose(self, key_id: bytes) -> bytes:
         """A new key, wrapped: nothing stands on a shelf until a command keeps it."""
-        return self._ring.wrap(key_id, self._remember(key_id, os.urandom(KEY_BYTES)))
+        key = os.urandom(KEY_BYTES)
+        if len(self._proposed) >= CACHED:
+            self._proposed.pop(next(iter(self._proposed)), None)
+        self._proposed[key_id] = key
+        return self._ring.wrap(key_id, key)
 
     def keep(self, key_id: bytes, wrapped: bytes) -> None:
         """Have the proposed key stored with this batch (writer's thread only)."""
@@ -279,9 +295,9 @@ class KeyStore:
 
     def forget_destroyed(self) -> None:
         """Let go of keys that another process destroyed."""
-        for key_id in list(self._cached):
-            if key_id not in self._new and self._shelf.get(key_id) is None:
-                self._forget(key_id)
+        held = list(self._cached)
+        for key_id in set(held) - self._shelf.standing(held):
+            self._forget(key_id)
 
     def rewrap(self, connection: Connection, ring: KeyRing, limit: int) -> int:
         """Wrap some keys anew under the ring's epoch; how many were changed, 0 when all are."""
@@ -298,7 +314,13 @@ class KeyStore:
 
     def settle(self, *, stored: bool) -> None:
         """The batch has ended. Keys that were not stored are forgotten: none may be used again."""
-        for key_id in self._ending if stored else self._new:
+        for key_id in self._new:
+            key = self._proposed.pop(key_id, None)
+            if stored and key is not None:
+                self._remember(key_id, key)
+            elif not stored:
+                self._forget(key_id)
+        for key_id in self._ending if stored else ():
             self._forget(key_id)
         self._new.clear()
         self._ending.clear()
@@ -316,7 +338,7 @@ class KeyStore:
             return key_id, self.key(key_id)
         except KeyDestroyed:
             self.keep(key_id, self.propose(key_id))
-            return key_id, self._cached[key_id]
+            return key_id, self.key(key_id)
 
     def blind(self, use: str, identifier: str) -> bytes:
         """16 bytes that find a person in the index, and nobody without the ring's key."""

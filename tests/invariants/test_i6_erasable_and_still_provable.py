@@ -29,6 +29,7 @@ from tests.builders import Broker, Clock, Story, logged
 ORIGIN = "127.0.0.1:8080/audit/tlog/s0e1"
 ORDER = {"basis": "gdpr-17-1-b", "request": "rq-2026-0001"}
 sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+postgresql = pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 
 
 def erased(broker: Broker, story: Story, **more: Any) -> Mapping[str, Any]:
@@ -259,6 +260,7 @@ def test_a_backup_from_before_opens_no_more_after_a_turn_of_the_wrapping_key(
     services.close()
 
 
+@postgresql
 def test_another_process_lets_go_of_a_key_that_was_destroyed(
     broker: Broker, settings: Settings
 ) -> None:
