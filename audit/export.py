@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from audit import records, search, verify
+from audit import records, search, tallies, verify
 from audit.leaf import NotALeaf, read
 from audit.opening import PartKeys
 from audit.parts import NOBODY, Mac, salt_of
@@ -277,7 +277,7 @@ def _at(source: Source, indexes: Sequence[int]) -> Iterator[tuple[bytes, PartRow
 
 
 def _least(source: Source) -> int:
-    return records.min_index(source.connection, shard=source.shard)
+    return tallies.min_index(source.connection, shard=source.shard)
 
 
 def _lines(path: Sequence[bytes]) -> bytes:

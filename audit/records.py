@@ -249,12 +249,6 @@ def state_of(connection: Connection, *, shard: int) -> StateRow | None:
     return StateRow(*row) if row else None
 
 
-def min_index(connection: Connection, *, shard: int) -> int:
-    """The first entry that was not pruned; 0 for a log that has all of them, or is not there."""
-    statement = select(col(AuditState.min_index)).where(of_shard(AuditState))
-    return connection.scalar(statement, {"at_shard": shard}) or 0
-
-
 def add_state(connection: Connection, row: Mapping[str, Any]) -> None:
     """The one row of a new log."""
     connection.execute(_ADD_STATE, row)

@@ -7,17 +7,20 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection
 
 from audit import export, log, search
 from audit.checkpoints import Checkpoint, new_note_key, with_lines
+from audit.erasure import shred
+from audit.events import SubjectErased
 from audit.export import Source
 from audit.notes import Algorithm
 from audit.tile_store import stored_tiles
 from audit.tree import root_of
 from audit.verify import Report, verify_bundle
-from tests.audit.log_builders import NOON, Ring
+from tests.audit.log_builders import ANN, NOON, Ring, add
 
 ORIGIN = "broker.example/audit/tlog/s0e1"
 WITNESSES = {
@@ -122,3 +125,11 @@ def changed(bundle: bytes, name: str, change: Callable[[bytes], bytes]) -> bytes
     """The bundle with one member changed, in a container that is whole."""
     contents = members(bundle)
     return repacked(contents | {name: change(contents[name])})
+
+
+def erase(connection: Connection, keys: Ring, head: log.Head, n: int | None = None) -> log.Head:
+    """Erase the first client, and own up to it."""
+    buried = shred(connection, shard=0, key_id=UUID(ANN).bytes)
+    keys.forget(ANN)
+    event = SubjectErased(kf="k" * 43, n=buried if n is None else n, lb="x", rq="y")
+    return add(connection, keys, head, [event])

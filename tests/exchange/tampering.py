@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, delete, select, update
 from sqlmodel import col
 
-from audit import log
+from audit import guards, log
 from audit.published import AuditCheckpoint, AuditCosig
 from audit.records import AuditEntry, AuditIndex, AuditPart, AuditState, AuditTile
 from exchange.database import Database
@@ -19,7 +19,10 @@ def tamper(services: Services, attack: Attack) -> None:
     """Do it, as an operator could who has the database and no key."""
     own = Database(services.database.options)
     with own.writing(shard=SHARD) as connection:
+        # Whoever owns the database can take its guards off, and put them back as if nothing were.
+        guards.take_down(connection)
         attack(connection)
+        guards.put_up(connection)
     own.close()
 
 
