@@ -155,6 +155,17 @@ def exported(broker: Broker) -> tuple[bytes, bytes]:
     return out.getvalue(), note
 
 
+def test_nothing_made_from_the_key_stays_in_memory(broker: Broker) -> None:
+    story = broker.story("cl-0005", "vdab-wvl", "P2")
+    client, vault = client_of(broker, story), broker.services.vault
+    box = vault.seal(client, b"her words", "summary")
+
+    erased(broker, story)
+
+    with pytest.raises(KeyDestroyed):
+        vault.open(client, box, "summary")
+
+
 def test_after_it_the_person_is_nobody_and_may_come_back(broker: Broker) -> None:
     story = broker.story("cl-0005", "vdab-wvl", "P2")
     erased(broker, story)
