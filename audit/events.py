@@ -17,6 +17,7 @@ from audit.log_events import (
     SubjectErased,
 )
 from audit.person_events import (
+    AuditExported,
     AuditInspected,
     ClientCorrected,
     ClientRecognised,
@@ -34,6 +35,7 @@ from audit.person_events import (
     ConsentResumed,
     ConsentSuspended,
     ConsentWithdrawn,
+    DisclosureExported,
     HandoverAccepted,
     HandoverClosed,
     HandoverDeclined,
@@ -61,6 +63,7 @@ __all__ = [
     "AdminChanged",
     "AdminStarted",
     "AuditEvent",
+    "AuditExported",
     "AuditInspected",
     "AuthFailures",
     "ClientCorrected",
@@ -79,6 +82,7 @@ __all__ = [
     "ConsentResumed",
     "ConsentSuspended",
     "ConsentWithdrawn",
+    "DisclosureExported",
     "FailedEvent",
     "HandoverAccepted",
     "HandoverClosed",

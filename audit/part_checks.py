@@ -6,12 +6,12 @@ from json import loads
 from typing import Any
 from uuid import UUID
 
-from audit.findings import Findings
 from audit.leaf import UNDISCLOSED, WITHHOLD_PROVIDER
 from audit.opening import KeyNotAtHand, PartGone, PartKeys, open_part
 from audit.parts import NOBODY, PartChanged
 from audit.recording import consent_in
 from audit.records import EXPIRED, LIVE, LOST, SHREDDED, IndexRow, PartRow
+from audit.verify import Findings, Withdrawals
 
 
 class PartCheck:
@@ -24,6 +24,7 @@ class PartCheck:
         self._findings, self._keys = findings, keys
         self._counted: Counter[tuple[bytes, str]] = Counter()
         self._gone = False
+        self._withdrawals = Withdrawals()
 
     def take(
         self, at: int, body: Mapping[str, Any], parts: Sequence[PartRow], row: IndexRow | None
@@ -39,6 +40,8 @@ class PartCheck:
             elif part.label == "s" and part.key_id is not None:
                 # Reported already; the numbers after it are not wrong for that.
                 self._counted[part.key_id, ""] += 1
+        if not self._withdrawals.take(body["k"], texts.get("y") or {}):
+            self._findings.add("withdrawn", at, "a release after the withdrawal of its consent")
         self._compare_index(at, body, texts, parts, row)
 
     def _text(self, at: int, body: Mapping[str, Any], part: PartRow) -> dict[str, Any] | None:

@@ -332,3 +332,22 @@ class AuditInspected(PersonEvent):
     filter: Mapping[str, str | int] | None = None
     found: int | None = None
     reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditExported(PersonEvent):
+    """A range of the log was made into a bundle. Committed before the first byte of it leaves."""
+
+    kind, outcome = "audit.exported", "ok"
+    filter: Mapping[str, str | int] | None = None
+    via: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisclosureExported(PersonEvent):
+    """A client's record, or the evidence of one handover, was made into a bundle."""
+
+    kind, outcome = "disclosure.exported", "ok"
+    filter: Mapping[str, str | int] | None = None
+    handover: str | None = None
+    via: str | None = None

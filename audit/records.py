@@ -19,6 +19,7 @@ from sqlalchemy import (
     cast,
     insert,
     select,
+    text,
     update,
 )
 from sqlmodel import Field, SQLModel, col
@@ -31,6 +32,8 @@ _BIG = BigInteger().with_variant(Integer(), "sqlite")
 _STRICT = {"sqlite_strict": True, "sqlite_with_rowid": False}
 CHUNK = 2048
 """Rows read at a time, so that memory stays flat however long the log."""
+OWNING_UP = "kind IN ('key.rotated', 'log.pruned', 'parts.expired', 'parts.lost', 'subject.erased')"
+"""Entries that say what is gone and which keys changed; few, and part of every export."""
 LIVE, SHREDDED, EXPIRED, LOST = range(4)
 """What became of a part: the states 1 to 3 are tombstones without key and ciphertext."""
 
@@ -110,6 +113,13 @@ class AuditIndex(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("shard", "event_id", name="uq_audit_index_event_id"),
         Index("ix_audit_index_subject_blind", "shard", "subject_blind"),
+        Index(
+            "ix_audit_index_owning_up",
+            "shard",
+            "idx",
+            sqlite_where=text(OWNING_UP),
+            postgresql_where=text(OWNING_UP),
+        ),
         _STRICT,
     )
 

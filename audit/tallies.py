@@ -4,7 +4,15 @@ from sqlalchemy import Connection, and_, bindparam, func, null, outerjoin, selec
 from sqlmodel import col
 
 from audit.parts import NOBODY
-from audit.records import LIVE, AuditIndex, AuditPart, AuditSubject, AuditTile, of_shard
+from audit.records import (
+    LIVE,
+    AuditIndex,
+    AuditPart,
+    AuditState,
+    AuditSubject,
+    AuditTile,
+    of_shard,
+)
 
 _TILE = select(col(AuditTile.data)).where(
     of_shard(AuditTile),
@@ -58,6 +66,12 @@ _BEYOND = union_all(
         for table in (AuditPart, AuditIndex)
     )
 )
+
+
+def min_index(connection: Connection, *, shard: int) -> int:
+    """The first entry that was not pruned; 0 for a log that has all of them, or is not there."""
+    statement = select(col(AuditState.min_index)).where(of_shard(AuditState))
+    return connection.scalar(statement, {"at_shard": shard}) or 0
 
 
 def tile(connection: Connection, shard: int, level: int, n: int) -> bytes | None:

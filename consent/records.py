@@ -16,6 +16,7 @@ from sqlalchemy import (
     Index,
     PrimaryKeyConstraint,
     bindparam,
+    delete,
     insert,
     select,
     update,
@@ -258,6 +259,20 @@ def _add(connection: Connection, table: str, columns: Sequence[str], row: tuple[
     mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
     marks = ", ".join([mark] * len(columns))
     connection.exec_driver_sql(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", row)  # noqa: S608  # our names
+
+
+def forget_client(connection: Connection, *, shard: int, client: ClientId) -> int:
+    """Take away every consent of a client, with its history; how many there were."""
+    mine = select(col(Consent.id)).where(_IN_SHARD, col(Consent.client) == bindparam("of_client"))
+    key = {"in_shard": shard, "of_client": client}
+    consents = list(connection.scalars(mine, key))
+    for table in (ConsentChange, GrantUse):
+        of_one = (col(table.shard) == shard) & (col(table.consent).in_(consents))
+        connection.execute(delete(table).where(of_one))
+    connection.execute(
+        delete(Consent).where(col(Consent.shard) == shard, col(Consent.client) == client)
+    )
+    return len(consents)
 
 
 def changes_of(

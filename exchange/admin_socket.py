@@ -13,10 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from exchange import keeping, operations
 from exchange.observability import log
-from exchange.operations import VERBS, OperationRefused
+from exchange.operations import OperationRefused
 from exchange.services import Services
 
+VERBS = {**operations.VERBS, **keeping.VERBS}
 _LONGEST = 64 * 1024 * 1024
 
 

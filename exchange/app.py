@@ -6,7 +6,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from exchange.api import clients, consents, handovers, health, summaries, tokens
+from exchange.api import audit, clients, consents, handovers, health, summaries, tlog, tokens
 from exchange.observability import log
 from exchange.problems import (
     FAILURES,
@@ -49,7 +49,7 @@ def create_app(services: Services) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
-    for part in (summaries, handovers, clients, consents, tokens, health):
+    for part in (summaries, handovers, clients, consents, tokens, audit, tlog, health):
         app.include_router(part.router)
     for failure in (RequestRefused, RequestValidationError, HTTPException, *FAILURES):
         app.add_exception_handler(failure, tell)

@@ -3,17 +3,23 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from sqlalchemy.exc import OperationalError
 
+from audit import guards
+from audit.head_checks import verify_heads
+from audit.high_water import HighWater, HighWaterUnreadable
+from audit.live import verify_log
 from audit.log import NotOpened
-from audit.verify import verify_log
+from audit.signer import Frozen, last_signed
+from consent.belgian_time import instant
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.migrations import SchemaBehind, require_current
 from exchange.security.keys import KeysRefused
 from exchange.security.self_test import self_test
-from exchange.services import SHARD, open_keys
-from exchange.settings import Settings
+from exchange.services import SHARD, open_keys, witness_policy
+from exchange.settings import Profile, Settings
 from policies.site_rules import RulesRefused, load_overlay
 
 
@@ -82,6 +88,14 @@ def _schema_current(settings: Settings) -> None:
         require_current(database)
 
 
+def _guarded(settings: Settings) -> None:
+    with _opened(settings) as database, database.reading() as connection:
+        absent = guards.missing(connection)
+    if absent:
+        mend = "find out who switched them off, then: overdracht migrate --guards"
+        raise NotGood(f"guards are off ({', '.join(absent)}); {mend}")
+
+
 def _keys_readable(settings: Settings) -> None:
     with _opened(settings) as database:
         open_keys(settings, database).close()
@@ -89,10 +103,41 @@ def _keys_readable(settings: Settings) -> None:
 
 def _log_holds(settings: Settings) -> None:
     with _opened(settings) as database, database.reading() as connection:
-        report = verify_log(connection, shard=SHARD)
-    if report.exit_code:
-        first = report.findings[0]
+        found = verify_log(connection, shard=SHARD).findings
+        found += verify_heads(connection, shard=SHARD)
+    if found:
+        first = found[0]
         raise NotGood(f"{first.text} (entry {first.at}); see: overdracht audit verify")
+
+
+def _log_is_the_one_that_was_signed(settings: Settings) -> None:
+    if not settings.signs:
+        return
+    try:
+        mark = HighWater(settings.high_water_path).read()
+        with _opened(settings) as database, database.reading() as connection:
+            last_signed(connection, shard=SHARD, mark=mark)
+    except HighWaterUnreadable:
+        raise NotGood(f"{settings.high_water_path} can not be read; put it back") from None
+    except Frozen as frozen:
+        raise NotGood(
+            f"{frozen.why}; keep all as it is, and put back the database or the high-water file"
+        ) from None
+
+
+def _clock_has_not_gone_back(settings: Settings) -> None:
+    mark = HighWater(settings.high_water_path).read()
+    if mark is not None and instant(datetime.now(UTC)) < mark.signed_at:
+        raise NotGood("the clock is before the last signing; mend the clock")
+
+
+def _mark_lies_apart(settings: Settings) -> None:
+    if settings.profile is Profile.PRODUCTION and settings.signs and settings.high_water is None:
+        raise NotGood("set OVERDRACHT_HIGH_WATER to a file on another volume than the database")
+
+
+def _witnesses_named(settings: Settings) -> None:
+    witness_policy(settings)
 
 
 CHECKS: tuple[tuple[str, Callable[[Settings], None]], ...] = (
@@ -100,6 +145,11 @@ CHECKS: tuple[tuple[str, Callable[[Settings], None]], ...] = (
     ("token signatures behave", _tokens_hold),
     ("the database keeps what it acknowledged", _durable),
     ("the schema is current", _schema_current),
+    ("the log is only added to", _guarded),
     ("the key ring can be read, by its owner alone", _keys_readable),
     ("the log holds", _log_holds),
+    ("the log is the one that was signed", _log_is_the_one_that_was_signed),
+    ("the clock has not gone back", _clock_has_not_gone_back),
+    ("what was signed last is kept apart", _mark_lies_apart),
+    ("somebody witnesses the log, or it is said that nobody does", _witnesses_named),
 )

@@ -9,28 +9,28 @@ import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.exc import DBAPIError
 
+from audit import guards
 from audit.log import NotOpened
-from audit.verify import Finding as LogFinding
-from audit.verify import verify_log
-from exchange.admin_socket import answers, ask_server
+from exchange.audit_commands import audit
 from exchange.checks import Finding, examine
 from exchange.database import Database, DatabaseOptions, Unsafe
+from exchange.keeping_commands import clients, keys
 from exchange.migrations import SchemaBehind, migrate
 from exchange.operations import OperationRefused
 from exchange.reports import import_report
 from exchange.security.keys import KeysRefused
 from exchange.security.tokens import new_signing_key, signer_from_jwk
-from exchange.services import SHARD, Services, build_services, open_keys
+from exchange.services import SHARD, build_services
 from exchange.serving import serve as serve_until_stopped
-from exchange.settings import Settings, SettingsRefused, read_settings
+from exchange.settings import SettingsRefused, read_settings
+from exchange.terminal import Json, done, out, print_json, say, stop
+from exchange.witness_commands import witness
 from policies.site_rules import RulesRefused
 from policies.yaml_files import InvalidYaml, read_yaml
 
@@ -52,7 +52,6 @@ members = typer.Typer(no_args_is_help=True, help="Members of staff: numbers and 
 agreements = typer.Typer(no_args_is_help=True, help="The agreements between organisations.")
 notices = typer.Typer(no_args_is_help=True, help="The texts that clients are shown.")
 applications = typer.Typer(no_args_is_help=True, help="Machines that may call the service.")
-audit = typer.Typer(no_args_is_help=True, help="The audit log.")
 for name, part in {
     "organisations": organisations,
     "members": members,
@@ -60,10 +59,12 @@ for name, part in {
     "notices": notices,
     "applications": applications,
     "audit": audit,
+    "clients": clients,
+    "keys": keys,
+    "witness": witness,
 }.items():
     app.add_typer(part, name=name)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 File = Annotated[
     Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="A file in YAML.")
@@ -71,7 +72,6 @@ File = Annotated[
 Folder = Annotated[
     Path, typer.Argument(exists=True, file_okay=False, readable=True, help="One file for each.")
 ]
-out, err = Console(), Console(stderr=True)
 
 
 def main() -> None:
@@ -79,16 +79,14 @@ def main() -> None:
     try:
         app()
     except (SettingsRefused, Unsafe, KeysRefused, RulesRefused, OperationRefused) as refused:
-        _stop(str(refused))
+        stop(str(refused))
     except SchemaBehind:
-        _stop("the database's schema is older than this version; run: overdracht migrate")
+        stop("the database's schema is older than this version; run: overdracht migrate")
     except NotOpened:
-        _stop("there is no log yet; start the service once: overdracht serve")
+        stop("there is no log yet; start the service once: overdracht serve")
     except DBAPIError as error:
         kind = type(error.orig).__name__
-        _stop(
-            f"the database does not answer ({kind}); check OVERDRACHT_DATABASE_URL and its server"
-        )
+        stop(f"the database does not answer ({kind}); check OVERDRACHT_DATABASE_URL and its server")
 
 
 @app.command()
@@ -106,7 +104,7 @@ def serve(
         with socket.create_server((host, port)):
             pass
     except OSError:
-        _stop(f"{host}:{port} is in use, or not ours to listen on; choose another --host or --port")
+        stop(f"{host}:{port} is in use, or not ours to listen on; choose another --host or --port")
     serve_until_stopped(build_services(settings), host, port)
 
 
@@ -122,15 +120,22 @@ def demo(
 
 
 @app.command("migrate")
-def migrate_schema() -> None:
+def migrate_schema(
+    put_back: Annotated[
+        bool, typer.Option("--guards", help="Put back guards of the log that were taken off.")
+    ] = False,
+) -> None:
     """Bring the database's schema up to date. Stop the service before, on SQLite."""
     settings = read_settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(DatabaseOptions(settings.url, journal=settings.sqlite_journal))
     database.claim()
     migrate(database)
+    if put_back:
+        with database.writing(shard=SHARD) as connection:
+            guards.put_up(connection, guards.missing(connection))
     database.close()
-    _say("The schema is up to date.")
+    say("The schema is up to date.")
 
 
 @app.command()
@@ -138,12 +143,12 @@ def doctor(as_json: Json = False) -> None:
     """Run every start-up check, and say the exact mend for each finding."""
     found: list[Finding] = examine(read_settings())
     if as_json:
-        _print_json({"findings": [vars(each) for each in found]})
+        print_json({"findings": [vars(each) for each in found]})
     else:
         for each in found:
             mark = "[green]good[/]" if each.good else "[red]mend[/]"
             mend = "" if each.good else f": {escape(each.mend)}"
-            _say(f"{mark}  {each.check}{mend}")
+            say(f"{mark}  {each.check}{mend}")
     raise typer.Exit(0 if all(each.good for each in found) else 1)
 
 
@@ -164,9 +169,9 @@ def import_export(
         "mapping": mapping,
         "dry_run": dry_run,
     }
-    report = _done("import", asked, progress=not as_json)
+    report = done("import", asked, progress=not as_json)
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         out.print(import_report(report))
 
@@ -174,7 +179,7 @@ def import_export(
 @organisations.command("apply")
 def organisations_apply(file: File, as_json: Json = False) -> None:
     """Store the directory in FILE (YAML). The same again changes nothing."""
-    _tell_applied(_done("organisations apply", {"document": _yaml(file)}), as_json)
+    _tell_applied(done("organisations apply", {"document": _yaml(file)}), as_json)
 
 
 @members.command("apply")
@@ -182,26 +187,26 @@ def members_apply(file: File, as_json: Json = False) -> None:
     """Store the members in FILE: `members: [{id, organisation, roles, site}]` (YAML)."""
     document = _yaml(file)
     if not isinstance(document, dict) or not isinstance(document.get("members"), list):
-        _stop(f"{file} holds no list `members`; each needs id, organisation and roles")
-    _tell_applied(_done("members apply", {"document": document}), as_json)
+        stop(f"{file} holds no list `members`; each needs id, organisation and roles")
+    _tell_applied(done("members apply", {"document": document}), as_json)
 
 
 @agreements.command("apply")
 def agreements_apply(folder: Folder, as_json: Json = False) -> None:
     """Store every agreement (YAML) in DIR. One that is incomplete is never in force."""
     documents = {path.name: _yaml(path) for path in _files(folder, "*.yaml")}
-    result = _done("agreements apply", {"documents": documents})
+    result = done("agreements apply", {"documents": documents})
     _tell_applied(result, as_json)
     if not as_json:
         for agreement, missing in result["incomplete"].items():
-            _say(f"{agreement} is not complete, so not in force: {', '.join(missing)}")
+            say(f"{agreement} is not complete, so not in force: {', '.join(missing)}")
 
 
 @notices.command("apply")
 def notices_apply(folder: Folder, as_json: Json = False) -> None:
     """Put every notice (Markdown) in DIR into use. One that is in use never changes."""
     texts = {path.name: path.read_text("utf-8") for path in _files(folder, "*.md")}
-    _tell_applied(_done("notices apply", {"texts": texts}), as_json)
+    _tell_applied(done("notices apply", {"texts": texts}), as_json)
 
 
 @applications.command("new")
@@ -215,24 +220,24 @@ def applications_new(
     public = signer_from_jwk(key).public_jwk()
     asked = {"organisation": organisation, "key": public, "scopes": scope or []}
     with _new_secret(out_file) as secret:
-        made = _done("applications new", asked)
+        made = done("applications new", asked)
         named = {name: made[name] for name in ("application", "issuer", "token_endpoint")}
         secret.write(json.dumps({**named, "private_jwk": key}, indent=1))
-    _say(f"{made['application']} may: {', '.join(made['scopes'])}. Key in {out_file} (0600).")
+    say(f"{made['application']} may: {', '.join(made['scopes'])}. Key in {out_file} (0600).")
 
 
 @applications.command("list")
 def applications_list(as_json: Json = False) -> None:
     """List every application, revoked ones too."""
-    found = _done("applications list", {})
+    found = done("applications list", {})
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for each in found["applications"]:
         state = "revoked" if each["revoked"] else "live"
-        _say(f"{each['application']}  {state}  {' '.join(each['scopes'])}")
+        say(f"{each['application']}  {state}  {' '.join(each['scopes'])}")
     if not found["applications"]:
-        _say("There are none yet; make one with: overdracht applications new ORG --out FILE")
+        say("There are none yet; make one with: overdracht applications new ORG --out FILE")
 
 
 @applications.command("revoke")
@@ -240,49 +245,8 @@ def applications_revoke(
     application: Annotated[str, typer.Argument(help="Its id, as `applications list` shows it.")],
 ) -> None:
     """End an application at once: also the tokens that it still holds."""
-    _done("applications revoke", {"application": application})
-    _say(f"{application} is revoked.")
-
-
-@audit.command("verify")
-def audit_verify(
-    deep: Annotated[
-        bool, typer.Option("--deep", help="Open every sealed part and rebuild the index, too.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Verify the whole log as it is stored. Exit 0: it holds; 1: tampered; 2: can not be told."""
-    settings = read_settings()
-    if not (settings.data_dir / "keys.json").exists():
-        _stop(f"there is no log in {settings.data_dir}; set OVERDRACHT_DATA_DIR to where it lies")
-    database = Database(DatabaseOptions(settings.url, journal=settings.sqlite_journal))
-    keys = open_keys(settings, database) if deep else None
-    with database.reading() as connection:
-        report = verify_log(connection, shard=SHARD, keys=keys, deep=deep)
-    database.close()
-    if as_json:
-        body = {"origin": report.origin, "size": report.size, "root": report.root.hex()}
-        findings = [each._asdict() for each in report.findings]
-        _print_json(body | {"findings": findings, "exit": report.exit_code})
-    else:
-        _say(f"{report.size} entries, root {report.root.hex()}")
-        for each in report.findings:
-            _say(f"[red]{_told(each)}[/]")
-        _say(_VERDICTS[report.exit_code])
-    raise typer.Exit(report.exit_code)
-
-
-_VERDICTS = {
-    0: "The log holds.",
-    1: "The log does not hold: it was tampered with. Keep it as it is, and compare a backup.",
-    2: "Part of the log could not be verified: the lines above say which.",
-}
-
-
-def _told(finding: LogFinding) -> str:
-    where = "" if finding.at is None else f"entry {finding.at}: "
-    times = "" if finding.times == 1 else f" ({finding.times} times)"
-    return escape(f"{where}{finding.code}: {finding.text}{times}")
+    done("applications revoke", {"application": application})
+    say(f"{application} is revoked.")
 
 
 @app.command()
@@ -296,68 +260,22 @@ def bench(
     raise typer.Exit(measure(seconds=seconds, as_json=as_json))
 
 
-def _done(verb: str, asked: Mapping[str, Any], *, progress: bool = False) -> dict[str, Any]:
-    """The result of a verb, from the running server, or done here when none runs."""
-    settings = read_settings()
-    with _operator(settings, verb, asked) as lines:
-        return _with_progress(lines) if progress and err.is_terminal else _last(lines)
-
-
-@contextmanager
-def _operator(
-    settings: Settings, verb: str, asked: Mapping[str, Any]
-) -> Iterator[Iterator[dict[str, Any]]]:
-    lines = ask_server(settings.data_dir, verb, asked)
-    if lines is not None:
-        yield lines
-        return
-    services: Services = build_services(settings)
-    try:
-        yield answers(services, verb, asked)
-    finally:
-        services.close()
-
-
-def _last(lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for line in lines:
-        result = line.get("result", result)
-    return result
-
-
-def _with_progress(lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("clients", total=None)
-        for line in lines:
-            if "progress" in line:
-                bar.update(task, completed=line["progress"], total=line["total"])
-            result = line.get("result", result)
-    return result
-
-
 def _tell_applied(result: Mapping[str, Any], as_json: bool) -> None:
     if as_json:
-        _print_json(result)
+        print_json(result)
     else:
-        _say(f"{result['changed']} new or changed, {result['unchanged']} as they were.")
+        say(f"{result['changed']} new or changed, {result['unchanged']} as they were.")
 
 
 def _yaml(path: Path) -> Any:
     try:
         return json.loads(json.dumps(read_yaml(path.read_bytes()), default=str))
     except (InvalidYaml, ValueError, OSError):
-        _stop(f"{path} is no YAML that can be read: UTF-8, no member twice, plain values only")
+        stop(f"{path} is no YAML that can be read: UTF-8, no member twice, plain values only")
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
-    return sorted(folder.glob(pattern)) or _stop(f"there is no {pattern} in {folder}")
+    return sorted(folder.glob(pattern)) or stop(f"there is no {pattern} in {folder}")
 
 
 @contextmanager
@@ -366,29 +284,15 @@ def _new_secret(path: Path) -> Iterator[TextIO]:
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        _stop(f"{path} exists; a private key is never written over another file")
+        stop(f"{path} exists; a private key is never written over another file")
     except OSError as error:
-        _stop(f"{path} can not be written: {error.strerror}")
+        stop(f"{path} can not be written: {error.strerror}")
     try:
         with os.fdopen(file, "w") as stream:
             yield stream
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-
-
-def _say(words: str) -> None:
-    # Never wrapped by us: a hash or a path stays in one piece when it is copied or piped.
-    out.print(words, soft_wrap=True, highlight=False)
-
-
-def _print_json(body: Any) -> None:
-    print(json.dumps(body, indent=1, default=str))  # noqa: T201 - plain, also when piped
-
-
-def _stop(words: str) -> NoReturn:
-    err.print(words, style="red", highlight=False, markup=False, soft_wrap=True)
-    raise SystemExit(2)
 
 
 if __name__ == "__main__":

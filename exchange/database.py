@@ -40,6 +40,7 @@ PRAGMAS = {
     "trusted_schema": 0,
     "busy_timeout": 5000,
     "synchronous": 2,
+    "secure_delete": 1,
     "cache_size": -65_536,
 }
 """Read back after they are set: a pragma that is not understood is ignored in silence."""
@@ -123,6 +124,20 @@ class Database:
             message = "another overdracht process writes to this SQLite database; stop it, or use"
             raise Unsafe(f"{message} PostgreSQL for more than one process") from None
         self._lock = lock
+
+    def empty_journal(self) -> bool:
+        """On SQLite: bring the write-ahead log into the file and leave nothing of it behind.
+
+        For after an erasure. False when a reader held it too long; the next one does it.
+        """
+        if not self.is_sqlite:
+            return True
+        connection = self.reading_engine.raw_connection()
+        try:
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            connection.close()
+        return not busy
 
     @contextmanager
     def writing(self, *, shard: int) -> Iterator[Connection]:

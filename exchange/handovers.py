@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     Index,
     bindparam,
+    delete,
     insert,
     select,
     update,
@@ -239,6 +240,21 @@ def handovers_concerned(
     """The sender's handovers of the client that are open, or whose recipient may hold a copy."""
     key = {"shard": shard, "client": client, "sender": sender}
     return [Handover(*row) for row in connection.execute(_CONCERNED, key)]
+
+
+def forget_client(
+    connection: Connection, *, shard: int, client: ClientId
+) -> tuple[OrganisationId, ...]:
+    """Take away every handover of a client; the recipients that read, and may hold a copy."""
+    mine = (_TABLE.c.shard == shard) & (_TABLE.c.client == client)
+    found = connection.execute(
+        select(_TABLE.c.id, _TABLE.c.recipient, _TABLE.c.read_at).where(mine)
+    )
+    rows = found.all()
+    of_these = (_EVENTS.c.shard == shard) & _EVENTS.c.handover.in_([row.id for row in rows])
+    connection.execute(delete(_EVENTS).where(of_these))
+    connection.execute(delete(_TABLE).where(mine))
+    return tuple(sorted({row.recipient for row in rows if row.read_at is not None}))
 
 
 def overdue(connection: Connection, *, shard: int, now: int, most: int) -> list[Handover]:

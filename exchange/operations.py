@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from audit.signer import ClockBehind, Frozen
 from consent.notices import NoticeRefused, read_notice
+from exchange.checkpointing import Elsewhere
 from exchange.directory import Member
 from exchange.flows.administer import (
     NewApplication,
@@ -160,6 +162,27 @@ def import_run(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
     yield run.report.document()
 
 
+def audit_checkpoint(services: Services, _asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Sign the log's head now, have it witnessed and publish it; without growth, show it again."""
+    try:
+        done = services.checkpointing.once(again=True)
+    except Frozen as frozen:
+        raise OperationRefused(f"the log is not signed: {frozen.why}") from None
+    except ClockBehind:
+        raise OperationRefused("the clock is before the last signing; mend the clock") from None
+    except Elsewhere:
+        raise OperationRefused("another process signs this log; ask that one") from None
+    if done is None:
+        raise OperationRefused("there is nothing to sign")
+    yield {
+        "size": done.size,
+        "root": done.root.hex(),
+        "note": done.note + "".join(each.line for each in done.cosigned),
+        "witnesses": [each.witness for each in done.cosigned],
+        "quorum": done.quorum,
+    }
+
+
 VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
     "organisations apply": organisations_apply,
     "agreements apply": agreements_apply,
@@ -169,6 +192,7 @@ VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
     "applications list": applications_list,
     "applications revoke": applications_revoke,
     "import": import_run,
+    "audit checkpoint": audit_checkpoint,
 }
 
 

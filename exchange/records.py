@@ -342,6 +342,18 @@ def replace_sections(
     connection.execute(_SET_VERSION, of | {"new_version": version})
 
 
+def forget_client(connection: Connection, *, shard: int, client: ClientId) -> None:
+    """Take away a client: summary, handles, and all that they could be found again by."""
+    for table, column in (
+        (SummarySection, SummarySection.client),
+        (KnownAs, KnownAs.client),
+        (Commitment, Commitment.client),
+        (Client, Client.id),
+    ):
+        mine = (col(table.shard) == shard) & (col(column) == client)
+        connection.execute(delete(table).where(mine))
+
+
 def used_before(connection: Connection, *, shard: int, token: bytes) -> bool:
     """Whether the token id was used, by whichever process."""
     return connection.execute(_REPLAYED, {"shard": shard, "token": token}).first() is not None

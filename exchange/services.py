@@ -5,25 +5,33 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 import policies
-from audit import log
+from audit import guards, log, published
 from audit.events import AdminStarted, LogOpened
+from audit.high_water import HighWater
 from audit.log import NotOpened
+from audit.policy import NO_WITNESSES, NotAPolicy, Policy, read_policy
 from audit.sealing import Recorded
+from audit.signer import origin_of
+from exchange.admission import Admission
 from exchange.batch import BatchRunner
+from exchange.checkpointing import Checkpointing, Silence
 from exchange.clients import Committer
 from exchange.considering import Rulebook
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.directory import Directory, DirectoryReader
+from exchange.flows.fetch_summary import fetch_summary
 from exchange.flows.give_consent import Receipts
+from exchange.flows.push_handover import push_handover
 from exchange.flows.withdraw_consent import withdraw_consent
 from exchange.key_store import KeyStore, open_key_store
+from exchange.log_keys import ALGORITHMS, open_log_keys
 from exchange.migrations import migrate, require_current
 from exchange.reader import Reader
 from exchange.security.client_assertions import ClientAssertions
@@ -34,6 +42,7 @@ from exchange.security.tokens import AccessTokens, signer_from_jwk
 from exchange.security.vault import Vault
 from exchange.settings import Profile, Settings
 from exchange.transaction import Outcome, Transaction
+from exchange.witnesses import Witnesses
 from exchange.writer import Halted, Writer
 from policies.gates import Decider
 from policies.site_rules import load_overlay
@@ -61,6 +70,8 @@ class Services:
     receipts: Receipts
     reads_directory: DirectoryReader
     cursor_key: bytes
+    admission: Admission
+    checkpointing: Checkpointing
 
     def directory(self) -> Directory:
         """The directory as a reader sees it now. A decision uses the writer's, never this one."""
@@ -68,6 +79,7 @@ class Services:
             return self.reads_directory.current(connection)
 
     def close(self) -> None:
+        self.checkpointing.close()
         self.writer.close()
         self.reader.close()
         self.keys.close()
@@ -110,22 +122,29 @@ def _services(
         migrate(database)
     else:
         require_current(database)
+    _guarded(database)
     ring = _key_ring(settings.data_dir / "keys.json", database)
-    keys = open_key_store(database, ring, shard=SHARD)
+    path = settings.data_dir / "keys.json"
+    keys = open_key_store(database, ring, shard=SHARD, reread=lambda: read_key_ring(path))
     vault = Vault(keys.key, shard=SHARD)
+    keys.on_forgetting(vault.forget)
+    _finish_shreds(database, keys)
     _open_log(database, keys, policy, clock(), settings.public_base_url)
     runner = BatchRunner(database, keys, vault, clock, policy, shard=SHARD)
+    admission = Admission({fetch_summary, push_handover})
+    writer = Writer(
+        runner,
+        capacity=settings.queue_capacity,
+        reserved_for={withdraw_consent},
+        admits=admission.admits,
+        halt=halt,
+    )
     receipts = signer_from_jwk(ring.receipt_signing)
     return Services(
         settings=settings,
         clock=clock,
         database=database,
-        writer=Writer(
-            runner,
-            capacity=settings.queue_capacity,
-            reserved_for={withdraw_consent},
-            halt=halt,
-        ),
+        writer=writer,
         reader=Reader(database),
         keys=keys,
         vault=vault,
@@ -136,7 +155,64 @@ def _services(
         receipts=Receipts(settings.issuer, lambda claims: sign(RECEIPT, claims, receipts)),
         reads_directory=DirectoryReader(shard=SHARD),
         cursor_key=ring.derived("cursors"),
+        admission=admission,
+        checkpointing=_checkpointing(settings, database, writer, admission, clock),
     )
+
+
+def _checkpointing(
+    settings: Settings,
+    database: Database,
+    writer: Writer,
+    admission: Admission,
+    clock: Callable[[], datetime],
+) -> Checkpointing:
+    with database.reading() as connection:
+        origin = origin_of(connection, SHARD)
+        signed_before = bool(published.signer_keys(connection, shard=SHARD))
+    keys = (
+        ()
+        if not settings.signs
+        else open_log_keys(
+            settings.log_key_path,
+            origin,
+            algorithms=[ALGORITHMS[each] for each in settings.checkpoint_signatures.split(",")],
+            signed_before=signed_before,
+        )
+    )
+    return Checkpointing(
+        database,
+        writer,
+        admission,
+        high_water=HighWater(settings.high_water_path),
+        keys=keys,
+        witnesses=Witnesses(witness_policy(settings)),
+        silence=Silence(
+            timedelta(seconds=settings.quorum_alarm_seconds),
+            timedelta(seconds=settings.quorum_refuse_seconds),
+        ),
+        clock=clock,
+        shard=SHARD,
+    )
+
+
+def witness_policy(settings: Settings) -> Policy:
+    """Whose signatures the log's heads need. Raises `Unsafe` where nobody said."""
+    said = settings.witness_policy
+    if said == "none" or (not said and settings.profile is Profile.DEMO):
+        return NO_WITNESSES
+    mend = "set OVERDRACHT_WITNESS_POLICY to the file that names the log's witnesses, or to none"
+    if not said:
+        raise Unsafe(f"nobody was named to witness the log; {mend}")
+    try:
+        policy = read_policy(Path(said).read_text("utf-8"))
+    except (OSError, ValueError):
+        raise Unsafe(f"the witness policy can not be read; {mend}") from None
+    except NotAPolicy as error:
+        raise Unsafe(f"the witness policy does not fit: {error}") from None
+    if not policy.witnesses or policy.met_by(()):
+        raise Unsafe(f"the witness policy asks for nobody; {mend}")
+    return policy
 
 
 def open_keys(settings: Settings, database: Database) -> KeyStore:
@@ -170,6 +246,22 @@ def _key_ring(path: Path, database: Database) -> KeyRing:
             raise Unsafe(f"there is a log but no {path.name}; restore the keys from their backup")
         write_key_ring(new_key_ring(), path)
     return read_key_ring(path)
+
+
+def _guarded(database: Database) -> None:
+    with database.reading() as connection:
+        absent = guards.missing(connection)
+    if absent:
+        mend = "find out who switched them off, then: overdracht migrate --guards"
+        raise Unsafe(f"guards of the log are off ({', '.join(absent)}); {mend}")
+
+
+def _finish_shreds(database: Database, keys: KeyStore) -> None:
+    """A key whose end was committed must not outlive a crash, nor the opening of the port."""
+    with database.writing(shard=SHARD) as connection:
+        shredded = keys.finish(connection)
+    if shredded:
+        database.empty_journal()
 
 
 def _open_log(

@@ -10,9 +10,11 @@ import time
 from collections.abc import Callable
 
 import uvicorn
+from sqlalchemy.exc import DBAPIError
 
 from exchange.admin_socket import AdminSocket
 from exchange.app import create_app
+from exchange.checkpointing import Signing
 from exchange.flows.expire_handovers import expire_handovers
 from exchange.observability import log, without_words
 from exchange.services import VERSION, Services, note_start
@@ -51,7 +53,9 @@ class Upkeep:
     def _sweep(self) -> None:
         try:
             self._services.writer.submit(expire_handovers).result(10)
-        except (Busy, NotStored, TimeoutError) as error:
+            # Another process may have erased somebody whose key this one still holds.
+            self._services.keys.forget_destroyed()
+        except (Busy, NotStored, TimeoutError, DBAPIError) as error:
             log.warning("sweep.postponed", failure=type(error).__name__)
 
 
@@ -87,6 +91,8 @@ def serve(services: Services, host: str, port: int) -> None:
     """Serve until told to stop. What was taken is finished, and the log is left whole."""
     services.writer.submit(note_start, VERSION).result()
     admin, upkeep = AdminSocket(services), Upkeep(services)
+    settings = services.settings
+    signing = Signing(services.checkpointing, settings.checkpoint_seconds, signs=settings.signs)
     # Objects that live for ever need not be looked at by every collection.
     gc.collect()
     gc.freeze()
@@ -98,6 +104,7 @@ def serve(services: Services, host: str, port: int) -> None:
     try:
         server_for(services, host, port).run()
     finally:
+        signing.close()
         upkeep.close()
         admin.close()
         services.close()

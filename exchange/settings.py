@@ -43,6 +43,42 @@ class Settings(BaseSettings):
     sqlite_journal: Annotated[str, StringConstraints(pattern=r"^(wal|delete)$")] = "wal"
     """`delete` is slower and safe on every SQLite; `wal` needs one free of the WAL-reset fault."""
 
+    log_key: Path | None = None
+    """The private keys that sign the log's heads (0600); without: `log.key` in `data_dir`."""
+
+    high_water: Path | None = None
+    """What was signed last; without: in `data_dir`. Put it on another volume than the database:
+    it tells when that was put back. Under `production` it must not lie in `data_dir`."""
+
+    signs: bool = True
+    """Whether this host signs the log's heads. Of several hosts on one database, one does."""
+
+    checkpoint_seconds: Annotated[float, Field(ge=1, le=10)] = 1.0
+    """Seconds between two heads while the log grows."""
+
+    checkpoint_signatures: Annotated[str, StringConstraints(pattern=r"^ed25519(,ml-dsa-44)?$")] = (
+        "ed25519"
+    )
+    """`ed25519,ml-dsa-44` adds a signature that outlasts quantum computers, 3.3 kB a head."""
+
+    witness_policy: str = ""
+    """File with the witnesses and their quorum. `none`: nobody vouches for the log but its
+    operator, which `production` takes only when it is said by this name."""
+
+    quorum_alarm_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
+    """Seconds without a quorum of witnesses after which it is told on every head."""
+
+    quorum_refuse_seconds: Annotated[int, Field(ge=0, le=604_800)] = 14_400
+    """Seconds without a quorum after which no more data leave; withdrawals go on. 0: never."""
+
+    @property
+    def log_key_path(self) -> Path:
+        return self.log_key or self.data_dir / "log.key"
+
+    @property
+    def high_water_path(self) -> Path:
+        return self.high_water or self.data_dir / "high-water.json"
+
     @property
     def url(self) -> str:
         """The SQLAlchemy address of the database."""

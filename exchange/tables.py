@@ -1,7 +1,8 @@
 """Every table there is: importing this makes the metadata complete, for migrations and tests."""
 
+from audit import published as audit_heads
 from audit import records as audit_tables
 from consent import records as consent_tables
-from exchange import directory, handovers, records
+from exchange import directory, handovers, key_store, records
 
-ALL = (audit_tables, consent_tables, directory, handovers, records)
+ALL = (audit_tables, audit_heads, consent_tables, directory, handovers, key_store, records)

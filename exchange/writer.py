@@ -19,7 +19,7 @@ BATCH_SECONDS = 0.05
 
 
 class Busy(Exception):
-    """The queue is full, the wait too long, or the writer has stopped. Nothing was done."""
+    """The queue is full, the wait too long, or this may not come in now. Nothing was done."""
 
 
 class NotStored(Exception):
@@ -76,10 +76,12 @@ class Writer:
         reserved: int = 256,
         reserved_for: Collection[Callable[..., Any]] = (),
         patience: float = 2.0,
+        admits: Callable[[Callable[..., Any]], bool] = lambda _: True,
         halt: Callable[[Halted], None] = lambda _: None,
     ) -> None:
         self._runner, self._capacity, self._reserved = runner, capacity, reserved
         self._reserved_for, self._patience, self._halt = reserved_for, patience, halt
+        self._admits = admits
         self._ordinary: deque[Waiting] = deque()
         self._first: deque[Waiting] = deque()
         self._open, self._door = True, threading.Condition()
@@ -127,7 +129,7 @@ class Writer:
         first = command in self._reserved_for
         with self._door:
             room = self._capacity + (self._reserved if first else 0)
-            if not self._open or self.waiting >= room:
+            if not (self._open and self._admits(command)) or self.waiting >= room:
                 raise Busy
             (self._first if first else self._ordinary).append(waiting)
             self._door.notify()

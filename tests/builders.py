@@ -14,6 +14,7 @@ from httpx2 import Response
 
 from audit import log
 from audit.opening import open_part
+from audit.records import LIVE
 from exchange import handovers, records
 from exchange.app import create_app
 from exchange.clients import new_handle
@@ -218,13 +219,14 @@ def query(**more: Any) -> dict[str, Any]:
 
 
 def logged(services: Services) -> list[dict[str, Any]]:
-    """The log as it stands, oldest first: each leaf, with what was sealed beside it opened."""
+    """The log as it stands, oldest first: each leaf, with what is sealed beside it opened."""
     with services.database.reading() as connection:
         found = []
         for index, leaf in log.entries(connection, shard=0):
             entry: dict[str, Any] = {"index": index} | json.loads(leaf)
             for part in log.parts_of(connection, shard=0, index=index):
-                entry |= json.loads(open_part(entry, part, services.keys))
+                if part.state == LIVE:
+                    entry |= json.loads(open_part(entry, part, services.keys))
             found.append(entry)
     return found
 

@@ -38,11 +38,16 @@ async def services_of(request: Request) -> Services:
 
 def caller_with(scope: str) -> Callable[[Request], Awaitable[Caller]]:
     """A dependency: the application behind the access token, if its token has the scope."""
+    return caller_with_any(scope)
+
+
+def caller_with_any(*scopes: str) -> Callable[[Request], Awaitable[Caller]]:
+    """As `caller_with`, for a route that more than one scope opens."""
 
     async def caller(request: Request) -> Caller:
         services: Services = request.app.state.services
         found = services.tokens.read(only_header(request, "authorization"), services.clock())
-        if scope not in found.scopes:
+        if found.scopes.isdisjoint(scopes):
             raise RequestRefused(NO_SCOPE)
         return found
 

@@ -14,6 +14,8 @@ def handed_over(stage: Stage, known: Known, recipient: str, purpose: str) -> tup
     handover = good(stage.push(known, recipient, purpose))["handover"]
     stage.step(recipient, handover, "acceptance")
     answer = good(stage.query(recipient, purpose, handover=handover))
+    if recipient == "leerwinkel-wvl":
+        stage.released = answer["audit"]
     teller.line(
         "asked", f"{recipient} asks for everything it may, for {purpose}, {_label(purpose)}"
     )

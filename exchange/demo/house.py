@@ -46,7 +46,7 @@ def listening(port: int, *, or_any: bool) -> socket.socket:
     return taken
 
 
-def built(data_dir: Path, address: str) -> Services:
+def built(data_dir: Path, address: str, witnesses: Path) -> Services:
     """A broker on SQLite in `data_dir`, whatever database the environment names."""
     settings = read_settings().model_copy(
         update={
@@ -54,6 +54,10 @@ def built(data_dir: Path, address: str) -> Services:
             "data_dir": data_dir,
             "database_url": "",
             "public_base_url": address,
+            "witness_policy": str(witnesses),
+            "log_key": None,
+            "high_water": None,
+            "signs": True,
         }
     )
     services = build_services(settings)

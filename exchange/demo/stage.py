@@ -1,6 +1,7 @@
 """Where the chapters are played: a running broker, those who call it, and its log."""
 
 import json
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any
 from httpx2 import Client, Response
 
 from audit import log
+from audit.log import Entry
 from audit.opening import open_part
 from audit.tree import leaf_hash
 from exchange.demo.parties import Party
@@ -46,6 +48,8 @@ class Stage:
         self.samples = dict(samples)
         self._parties: dict[str, Party] = {}
         self.teller = teller
+        self.released: Answer | None = None
+        """Where Leerwinkel's last release stands in the log, as it was told."""
         self.withdrawn: str | None = None
         """The handover whose client withdrew, once that chapter is told."""
 
@@ -99,6 +103,24 @@ class Stage:
             "case_reference": "demo-1",
         }
         return self.party(recipient).post("/v1/summaries/query", body | whom)
+
+    def head(self) -> str:
+        """The log's last head, as anybody may fetch it."""
+        return self._http.get("/v1/audit/checkpoint").raise_for_status().text
+
+    def proof_of_release(self) -> tuple[Entry, list[bytes]]:
+        """A release that Leerwinkel was answered, and its proof as Leerwinkel may fetch it.
+
+        Raises `NotAsTold` when there is none, or when it is not the entry it was told of.
+        """
+        if self.released is None:
+            raise NotAsTold("nothing was released")
+        path = f"/v1/audit/entries/{self.released['index']}"
+        entry = good(self.party("leerwinkel-wvl").get(path))
+        if leaf_hash(b64decode(entry["leaf"])).hex() != self.released["leaf_hash"]:
+            raise NotAsTold("the entry is another one")
+        proven = Entry(entry["index"], bytes.fromhex(self.released["leaf_hash"]))
+        return proven, [b64decode(each) for each in entry["proof"]]
 
     def log_size(self) -> int:
         with self._services.database.reading() as connection:

@@ -13,10 +13,14 @@ from typing import Any
 
 from httpx2 import Client, HTTPError
 
-from audit.verify import verify_log
+from audit.checkpoints import checkpoint_in, open_note
+from audit.live import verify_log
+from audit.tree import verify_inclusion
 from exchange.admin_socket import AdminSocket
+from exchange.checkpointing import Signing
 from exchange.demo.chapters import CHAPTERS, Chapter
 from exchange.demo.house import EXPORTS, Door, built, furnish, imported, listening, shift_to_today
+from exchange.demo.neighbour import Neighbour
 from exchange.demo.stage import NotAsTold, Stage
 from exchange.demo.telling import Teller
 from exchange.samples import samples
@@ -52,21 +56,26 @@ def tell(*, once: bool, port: int) -> int:
         if once:
             at_end.callback(shutil.rmtree, data, ignore_errors=True)
         address = "http://{}:{}".format(*at_door.getsockname())
-        services = built(data, address)
+        neighbour = Neighbour(data / "neighbour")
+        at_end.callback(neighbour.close)
+        services = built(data, address, neighbour.policy())
         at_end.callback(services.close)
+        neighbour.begin(services.checkpointing.vkeys)
         at_end.callback(Door(services, at_door).close)
         http = at_end.enter_context(Client(base_url=address, trust_env=False, timeout=30))
         teller = Teller()
         stage = Stage(services, http, samples(shift_to_today(services)), teller)
-        code = _told(services, stage, data, address)
+        code = _told(services, stage, neighbour, data, address)
         if not once:
+            seconds = services.settings.checkpoint_seconds
+            at_end.callback(Signing(services.checkpointing, seconds).close)
             at_end.callback(AdminSocket(services).close)
             at_end.callback(Upkeep(services).close)
             _stay(stage, data, address)
         return code
 
 
-def _told(services: Services, stage: Stage, data: Path, address: str) -> int:
+def _told(services: Services, stage: Stage, neighbour: Neighbour, data: Path, address: str) -> int:
     began, teller = time.monotonic(), stage.teller
     teller.title(
         "Overdracht: a client is handed over, and nobody has to tell their story twice",
@@ -78,6 +87,7 @@ def _told(services: Services, stage: Stage, data: Path, address: str) -> int:
         stage.party(organisation)
     play(CHAPTERS, stage)
     holds = _after(services, stage)
+    _witnessed(services, stage, neighbour)
     seconds = time.monotonic() - began
     held = teller.expected - len(teller.failed)
     teller.line(
@@ -145,6 +155,30 @@ def _after(services: Services, stage: Stage) -> bool:
     teller.expect("the log holds", held=report.exit_code == 0)
     teller.expect("all of it was read", held=report.size == kinds.total() == stage.log_size())
     return report.exit_code == 0
+
+
+def _witnessed(services: Services, stage: Stage, neighbour: Neighbour) -> None:
+    """The log's head, signed by the log and by another organisation; and a release under it."""
+    teller = stage.teller
+    teller.chapter(
+        "Somebody else signs for the log",
+        "A witness of another organisation signs each head only if it extends the last one.",
+    )
+    done = services.checkpointing.once(again=True)
+    size, note = stage.log_size(), stage.head()
+    head, (leaf, proof) = neighbour.opened(note), stage.proof_of_release()
+    known = open_note(note, services.checkpointing.vkeys)
+    teller.line("log", *note.splitlines()[:3])
+    teller.line("signed by", *(each.partition(" ")[2][:40] for each in note.splitlines()[4:]))
+    whole = head is not None and head.size == size and checkpoint_in(known) == head
+    teller.expect("log and witness signed the whole of it", held=whole)
+    teller.expect("the quorum is met", held=done is not None and done.quorum)
+    proven = head is not None and verify_inclusion(
+        leaf.index, head.size, leaf.leaf_hash, proof, head.root
+    )
+    words = f"{len(proof)} hashes prove that release #{leaf.index} stands under this head"
+    teller.line("proof", words if proven else "NO PROOF")
+    teller.expect("a release is proven to stand in the log", held=proven)
 
 
 def _stay(stage: Stage, data: Path, address: str) -> None:

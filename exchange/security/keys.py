@@ -9,7 +9,7 @@ import hmac
 import json
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,26 @@ def new_key_ring() -> KeyRing:
     )
 
 
+def with_new_epoch(ring: KeyRing) -> KeyRing:
+    """The ring with one more key-encrypting key, which wraps from now on."""
+    epoch = ring.epoch + 1
+    return replace(ring, epoch=epoch, kek=ring.kek | {epoch: os.urandom(KEY_BYTES)})
+
+
+def without_older_epochs(ring: KeyRing) -> KeyRing:
+    """The ring with its newest key-encrypting key alone: what others wrapped opens no more."""
+    return replace(ring, kek={ring.epoch: ring.kek[ring.epoch]})
+
+
+def replace_key_ring(ring: KeyRing, path: Path) -> None:
+    """Put this ring in the place of the one that stands there; a crash leaves one of the two."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    write_key_ring(ring, new)
+    new.replace(path)
+    _sync_folder(path)
+
+
 def write_key_ring(ring: KeyRing, path: Path) -> None:
     """Durably, readable by its owner alone; a ring that stands there is never overwritten."""
     text = json.dumps(
@@ -85,6 +105,10 @@ def write_key_ring(ring: KeyRing, path: Path) -> None:
         stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
+    _sync_folder(path)
+
+
+def _sync_folder(path: Path) -> None:
     folder = os.open(path.parent, os.O_RDONLY)
     os.fsync(folder)
     os.close(folder)

@@ -55,6 +55,12 @@ class Vault:
             cipher = AESGCM(Mac(self._decoy[:32]).digest(b"vault"))
             cipher.encrypt(nonce, box, b"decoy")
 
+    def forget(self, key_id: bytes) -> None:
+        """Let go of what was made from a key that is no more."""
+        client, _ = self._last
+        if client and bytes.fromhex(client.replace("-", "")) == key_id:
+            self._last = ("", AESGCM(bytes(32)))
+
     def _cipher(self, client: str) -> AESGCM:
         # What is opened for one client comes in a row; one pair is replaced in one step.
         last, cipher = self._last

@@ -12,12 +12,16 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlmodel import SQLModel
 
+import audit.published
 import audit.records  # noqa: F401  # declares the tables
 from tests.audit.log_builders import VECTORS
 
 TABLES = [
     SQLModel.metadata.tables[f"audit_{name}"]
-    for name in ("state", "entry", "tile", "part", "subject", "index")
+    for name in (
+        *("state", "entry", "tile", "part", "subject", "index"),
+        *("checkpoint", "cosig", "signer_key"),
+    )
 ]
 
 

@@ -21,10 +21,10 @@ from audit.events import (
     SummaryRefused,
     SummaryReleased,
 )
-from audit.findings import Report
+from audit.live import verify_log
 from audit.parts import Mac, blind
 from audit.records import AuditEntry
-from audit.verify import verify_log
+from audit.verify import Report
 
 VECTORS = Path(__file__).parents[1] / "data" / "vectors"
 NOON = datetime(2026, 9, 21, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, text
 
 from audit import log
-from audit.verify import verify_log
+from audit.live import verify_log
 from exchange.batch import ISOLATIONS, BatchRunner
 from exchange.services import SHARD, Services, build_services
 from exchange.transaction import Outcome, Transaction

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from audit import log
+from audit import guards, log
 from exchange.admin_socket import AdminSocket
 from exchange.services import SHARD, Services, build_services
 from exchange.settings import Settings
@@ -34,7 +34,7 @@ def test_doctor_finds_nothing_where_all_is_well(overdracht: Overdracht) -> None:
 
     assert found.code == 0, found.words
     assert all(each["good"] for each in found.json["findings"])
-    assert len(found.json["findings"]) == 6
+    assert len(found.json["findings"]) == 11
 
 
 def test_doctor_looks_while_a_server_runs(overdracht: Overdracht, server: Services) -> None:
@@ -72,9 +72,11 @@ def test_audit_verify_finds_what_was_tampered_with(
 ) -> None:
     services = build_services(settings, clock=clock)
     with services.database.writing(shard=SHARD) as connection:
+        guards.take_down(connection)
         changed = text("UPDATE audit_entry SET leaf = :leaf WHERE idx = 3")
         (_, leaf), *_ = log.entries(connection, shard=SHARD, start=3, stop=4)
         connection.execute(changed, {"leaf": leaf.replace(b"applied", b"removed")})
+        guards.put_up(connection)
     services.close()
 
     found = overdracht("audit", "verify", "--json")

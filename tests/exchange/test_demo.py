@@ -74,6 +74,11 @@ def test_told_once_it_ends_well_and_leaves_nothing_behind(tmp_path: Path) -> Non
     assert "418 clients" in ended.stdout
     assert re.search(r"[0-9]+ entries, every sealed part opened: the log holds", ended.stdout)
     assert re.search(r"([0-9]+) of \1 claims of this story held", ended.stdout)
+    (size,) = re.findall(r"verified +([0-9]+) entries", ended.stdout)
+    witnessed = ended.stdout.partition("Somebody else signs for the log")[2]
+    assert re.search(rf"/audit/tlog/s0e1\n +{size}\n +[A-Za-z0-9+/]{{43}}=\n", witnessed)
+    assert "witness.ligo.example" in witnessed
+    assert re.search(r"hashes prove that release #[0-9]+ stands under this head", witnessed)
     assert "\x1b" not in ended.stdout
     assert max(map(len, lines)) <= 100
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from audit.events import Actor, ClientRegistered
-from audit.verify import verify_log
+from audit.live import verify_log
 from exchange.clients import find_or_add
 from exchange.database import Unsafe
 from exchange.key_store import KeyStore, open_key_store

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import event, text
 
-from audit.verify import verify_log
+from audit.live import verify_log
 from exchange.app import create_app
 from exchange.batch import EXIT_IO, EXIT_LOG_MOVED
 from exchange.services import SHARD, Services, build_services

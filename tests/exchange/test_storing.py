@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from audit.verify import verify_log
+from audit.live import verify_log
 from exchange.considering import ClientRecord
 from exchange.services import SHARD, Services
 from exchange.storing import Checked, Store

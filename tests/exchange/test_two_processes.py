@@ -5,7 +5,7 @@ import json
 import pytest
 
 from audit import log
-from audit.verify import verify_log
+from audit.live import verify_log
 from exchange.services import SHARD, Services, build_services
 from exchange.settings import Settings
 from tests.builders import Clock

@@ -9,8 +9,8 @@ import httpx2
 import pytest
 
 from audit import log
+from audit.live import verify_log
 from audit.tree import leaf_hash
-from audit.verify import verify_log
 from exchange.clients import Registered
 from exchange.flows.administer import apply_documents
 from exchange.flows.push_handover import Offered

@@ -1,67 +1,14 @@
-"""What the leaves alone must prove: form, order, tree. Standard library only.
+"""What the hashes in the tables must prove. Standard library only.
 
-Leaves are taken one after the other and forgotten; what is kept is one tile a level, and 16
-bytes a leaf to notice an event id that comes twice.
+Leaves are taken one after the other and forgotten; what is kept is one tile a level.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from audit.findings import Findings
-from audit.leaf import NotALeaf, read
 from audit.tree import HASH_BYTES, TILE_WIDTH, fold, leaf_hash
+from audit.verify import Findings
 
 MISSING = bytes(HASH_BYTES)
-_ID_BYTES = 16
-_TOMBSTONES = {"subject.erased": 1, "parts.expired": 2, "parts.lost": 3}
-
-
-class SeenIds:
-    """Event ids, 16 bytes each, in 256 heaps by their last byte, which is random."""
-
-    def __init__(self) -> None:
-        self._heaps = [bytearray() for _ in range(256)]
-
-    def add(self, event_id: str) -> None:
-        """Remember one."""
-        raw = bytes.fromhex(event_id.replace("-", ""))
-        self._heaps[raw[-1]] += raw
-
-    def repeated(self) -> Iterator[bytes]:
-        """The ids that came more than once; one heap in memory at a time."""
-        for heap in self._heaps:
-            seen: set[bytes] = set()
-            for at in range(0, len(heap), _ID_BYTES):
-                raw = bytes(heap[at : at + _ID_BYTES])
-                if raw in seen:
-                    yield raw
-                seen.add(raw)
-
-
-class LeafCheck:
-    """Form, schema, order and time of leaves, and how many tombstones they own up to."""
-
-    def __init__(self, findings: Findings) -> None:
-        self._findings, self.ids = findings, SeenIds()
-        self.last_t = 0
-        self.tombstones = dict.fromkeys(_TOMBSTONES.values(), 0)
-
-    def take(self, index: int, leaf: bytes) -> dict[str, Any] | None:
-        """The next leaf's values, or nothing when it cannot be read."""
-        try:
-            body = read(leaf)
-        except NotALeaf as error:
-            self._findings.add("leaf", index, f"not a leaf of version 1: {error}")
-            return None
-        if (index == 0) != (body["k"] == "log.opened"):
-            self._findings.add("opening", index, "log.opened is the first leaf, and no other is")
-        if body["t"] < self.last_t:
-            self._findings.add("time", index, "earlier than the leaf before it")
-        self.last_t = max(self.last_t, body["t"])
-        if body["k"] in _TOMBSTONES:
-            self.tombstones[_TOMBSTONES[body["k"]]] += body["e"]["n"]
-        self.ids.add(body["id"])
-        return body
 
 
 class TreeCheck:

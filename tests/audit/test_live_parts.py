@@ -9,8 +9,8 @@ from sqlmodel import col
 from audit import log, records
 from audit.erasure import shred
 from audit.events import SubjectErased
+from audit.live import verify_log
 from audit.records import AuditIndex, AuditPart, AuditSubject
-from audit.verify import verify_log
 from tests.audit.log_builders import (
     ANN,
     BEN,

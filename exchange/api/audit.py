@@ -1,0 +1,197 @@
+"""The log for auditors over HTTP: searches, and bundles that verify offline."""
+
+import asyncio
+import base64
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+from io import BytesIO
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import Field, StringConstraints
+
+from audit import search
+from audit.export import ExportRefused
+from audit.leaf import KINDS
+from audit.search import Hit
+from consent.belgian_time import instant
+from exchange.api.answers import NO_STORE, answer
+from exchange.api.dependencies import Body, RequestServices, body_of, caller_with_any
+from exchange.api.forms import (
+    CONSENT,
+    HandleText,
+    Instant,
+    Organisation,
+    Purpose,
+    ShortCode,
+    organisation_of,
+)
+from exchange.exporting import client_bundle, range_bundle
+from exchange.flows.export_log import Asker, export_client, export_range
+from exchange.flows.inspect_audit import EVERYTHING, Answered, AuditQuery, inspect_audit
+from exchange.problems import INVALID_CONTENT, NO_SCOPE, NOT_AVAILABLE, RequestRefused, settled
+from exchange.security.tokens import Caller
+from exchange.services import Services
+from policies.vocabulary import ConsentId, Handle, OrganisationId
+
+router = APIRouter(prefix="/v1/audit", tags=["audit"])
+_PLACE = 2**53
+MOST_ENTRIES = 131_072
+"""Entries of one range over HTTP; an operator makes larger bundles at the command line."""
+
+AuditCaller = Annotated[Caller, Depends(caller_with_any("audit", EVERYTHING))]
+Outcome = Annotated[str, StringConstraints(pattern=r"^(permit|deny|ok|error(:[A-Za-z0-9._-]+)?)$")]
+
+
+class NewSearch(Body):
+    """Who, about whom, what, when, why and with which outcome; what is left out is not asked."""
+
+    client: HandleText | None = None
+    organisation: Organisation | None = None
+    actor: ShortCode | None = None
+    consent: Annotated[str, StringConstraints(pattern=CONSENT)] | None = None
+    kinds: Annotated[list[Literal[tuple(KINDS)]], Field(min_length=1, max_length=60)] | None = None  # type: ignore[valid-type]  # its members
+    purpose: Purpose | None = None
+    outcome: Outcome | None = None
+    from_: Annotated[Instant | None, Field(alias="from")] = None
+    to: Instant | None = None
+    cursor: Annotated[str, StringConstraints(max_length=200)] | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+class NewExport(Body):
+    """A range of entries by their places, or one client's whole record."""
+
+    mode: Literal["range", "filtered"]
+    from_: Annotated[int, Field(ge=0, lt=_PLACE, alias="from")] = 0
+    to: Annotated[int, Field(ge=0, lt=_PLACE)] | None = None
+    client: HandleText | None = None
+    organisation: Organisation | None = None
+
+
+@router.post("/search")
+async def search_entries(
+    body: Annotated[NewSearch, Depends(body_of(NewSearch))],
+    caller: AuditCaller,
+    services: RequestServices,
+) -> Response:
+    """The newest entries that fit, each with its place and the hash it can be proven by."""
+    query = _query(services, caller, body)
+    found = settled(await services.writer.run(inspect_audit, caller, query))
+    items = [_item(services, caller, found, hit) for hit in found.hits]
+    following = _cursor(services, caller, found.hits[-1].index) if found.more else None
+    return answer({"size": found.size, "items": items, "next": following})
+
+
+@router.post("/exports")
+async def post_export(
+    body: Annotated[NewExport, Depends(body_of(NewExport))],
+    caller: AuditCaller,
+    services: RequestServices,
+) -> Response:
+    """A bundle that verifies offline. That it was asked for is logged before it is made."""
+    asker, out = Asker(caller.application, OrganisationId(caller.organisation)), BytesIO()
+    if body.mode == "range":
+        if EVERYTHING not in caller.scopes or body.client is not None:
+            raise RequestRefused(NO_SCOPE)
+        stop = body.from_ + MOST_ENTRIES if body.to is None else body.to
+        if not 0 <= stop - body.from_ <= MOST_ENTRIES:
+            raise RequestRefused(INVALID_CONTENT, (("to", "too_far"),))
+        settled(await services.writer.run(export_range, asker, body.from_, stop))
+        make = partial(range_bundle, services, out, body.from_, stop)
+    else:
+        if body.client is None:
+            raise RequestRefused(INVALID_CONTENT, (("client", "missing"),))
+        holder = OrganisationId(organisation_of(body.organisation or caller.organisation))
+        if EVERYTHING not in caller.scopes:
+            holder = OrganisationId(caller.organisation)
+        client = settled(
+            await services.writer.run(export_client, asker, holder, Handle(body.client))
+        )
+        make = partial(client_bundle, services, out, client)
+    try:
+        await asyncio.to_thread(make)
+    except ExportRefused:
+        raise RequestRefused(NOT_AVAILABLE) from None
+    return Response(out.getvalue(), 200, NO_STORE, "application/zip")
+
+
+def _query(services: Services, caller: Caller, body: NewSearch) -> AuditQuery:
+    organisation = None if body.organisation is None else organisation_of(body.organisation)
+    return AuditQuery(
+        organisation=organisation,
+        client=None if body.client is None else Handle(body.client),
+        actor=body.actor,
+        consent=None if body.consent is None else ConsentId(body.consent),
+        kinds=tuple(body.kinds or ()),
+        purpose=body.purpose,
+        outcome=body.outcome,
+        start=None if body.from_ is None else _moment(body.from_),
+        stop=None if body.to is None else _moment(body.to),
+        before=None if body.cursor is None else _place(services, caller, body.cursor),
+        limit=body.limit,
+    )
+
+
+def _moment(text: str) -> int:
+    try:
+        return instant(datetime.fromisoformat(text))
+    except (ValueError, OverflowError):
+        raise RequestRefused(INVALID_CONTENT, (("time", "no_such_time"),)) from None
+
+
+def _item(services: Services, caller: Caller, found: Answered, hit: Hit) -> dict[str, Any]:
+    """An entry as its asker may see it: a partner learns neither holder nor reason of a refusal."""
+    leaf, own = hit.body, f"org:{caller.organisation}"
+    held = found.everything or hit.provider == own
+    labels = {"a"} if leaf.get("c") == own else set()
+    if held:
+        labels |= {"y", "a"} if found.everything else {"y"}
+    provider = hit.provider if held else leaf.get("p")
+    return {
+        "index": hit.index,
+        "leaf_hash": hit.leaf_hash.hex(),
+        "time": leaf["t"],
+        "kind": leaf["k"],
+        "outcome": leaf["o"],
+        "provider": provider,
+        "consumer": leaf.get("c"),
+        "application": leaf.get("ap"),
+        "purpose": leaf.get("u"),
+        "sections": leaf.get("d"),
+        "about": leaf.get("e"),
+        "parts": _parts(services, found, hit, labels),
+    }
+
+
+def _parts(services: Services, found: Answered, hit: Hit, labels: set[str]) -> Mapping[str, Any]:
+    texts = {
+        part.label: search.text_of(hit.body, part, services.keys)
+        for part in found.parts[hit.index]
+        if part.label in labels
+    }
+    return {label: json.loads(text) for label, text in texts.items() if text is not None}
+
+
+def _cursor(services: Services, caller: Caller, index: int) -> str:
+    seal = _seal(services, caller, str(index))
+    return base64.urlsafe_b64encode(f"{index}.{seal}".encode()).decode()
+
+
+def _place(services: Services, caller: Caller, cursor: str) -> int:
+    """Where the last page ended. A cursor of another caller is nobody's."""
+    try:
+        place, _, seal = base64.urlsafe_b64decode(cursor).decode("ascii").partition(".")
+        if hmac.compare_digest(seal, _seal(services, caller, place)):
+            return int(place)
+    except ValueError:
+        pass
+    raise RequestRefused(NOT_AVAILABLE)
+
+
+def _seal(services: Services, caller: Caller, place: str) -> str:
+    said = f"audit|{caller.organisation}|{place}".encode()
+    return hmac.digest(services.cursor_key, said, "sha256").hex()[:32]

@@ -1,0 +1,105 @@
+"""`overdracht audit …`: what an operator or auditor asks of the log."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from audit.head_checks import verify_heads
+from audit.live import verify_log
+from audit.verify import Finding as LogFinding
+from exchange.database import Database, DatabaseOptions
+from exchange.services import SHARD, open_keys
+from exchange.settings import read_settings
+from exchange.terminal import Json, done, print_json, say
+from exchange.terminal import stop as stop_with
+
+audit = typer.Typer(no_args_is_help=True, help="The audit log.")
+
+
+@audit.command("verify")
+def audit_verify(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Open every sealed part and rebuild the index, too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Verify the whole log as it is stored. Exit 0: it holds; 1: tampered; 2: can not be told."""
+    settings = read_settings()
+    if not (settings.data_dir / "keys.json").exists():
+        stop_with(
+            f"there is no log in {settings.data_dir}; set OVERDRACHT_DATA_DIR to where it lies"
+        )
+    database = Database(DatabaseOptions(settings.url, journal=settings.sqlite_journal))
+    keys = open_keys(settings, database) if deep else None
+    with database.reading() as connection:
+        report = verify_log(connection, shard=SHARD, keys=keys, deep=deep)
+        heads = verify_heads(connection, shard=SHARD, everything=deep)
+    report = report._replace(findings=(*report.findings, *heads))
+    database.close()
+    if as_json:
+        body = {"origin": report.origin, "size": report.size, "root": report.root.hex()}
+        findings = [each._asdict() for each in report.findings]
+        print_json(body | {"findings": findings, "exit": report.exit_code})
+    else:
+        say(f"{report.size} entries, root {report.root.hex()}")
+        for each in report.findings:
+            say(f"[red]{_told(each)}[/]")
+        say(_VERDICTS[report.exit_code])
+    raise typer.Exit(report.exit_code)
+
+
+@audit.command("export")
+def audit_export(
+    out: Annotated[Path, typer.Option("--out", help="The new file that the bundle goes into.")],
+    client: Annotated[str, typer.Option(help="A client's whole record, by this handle.")] = "",
+    organisation: Annotated[str, typer.Option(help="Whose handle it is.")] = "",
+    handover: Annotated[str, typer.Option(help="The evidence of one handover.")] = "",
+    start: Annotated[int, typer.Option("--from", min=0, help="First entry of a range.")] = 0,
+    stop: Annotated[int | None, typer.Option("--to", min=0, help="One past its last.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a bundle that anybody can verify offline, with the verify.py inside or of a release."""
+    if bool(client) != bool(organisation) or (client and handover):
+        stop_with("give --client with --organisation, or --handover, or a range")
+    asked = {
+        "out": str(out.resolve()),
+        "client": client,
+        "organisation": organisation,
+        "handover": handover,
+        "from": start,
+        "to": stop,
+    }
+    made = done("audit export", asked)
+    if as_json:
+        print_json(made)
+        return
+    say(f"{made['entries']} entries of {made['size']} in {out}.")
+    if made["unreadable"]:
+        say(f"[red]{made['unreadable']} parts can not be opened; see: overdracht audit verify[/]")
+    say(f"Verify it: python -I -S verify.py {out.name} --policy MINE.txt")
+
+
+@audit.command("checkpoint")
+def audit_checkpoint(as_json: Json = False) -> None:
+    """Sign the log's head now, ask the witnesses, publish it, and print it."""
+    made = done("audit checkpoint", {})
+    if as_json:
+        print_json(made)
+    else:
+        print(made["note"], end="")  # noqa: T201 - a note is its bytes, also when piped
+    raise typer.Exit(0 if made["quorum"] else 1)
+
+
+_VERDICTS = {
+    0: "The log holds.",
+    1: "The log does not hold: it was tampered with. Keep it as it is, and compare a backup.",
+    2: "Part of the log could not be verified: the lines above say which.",
+}
+
+
+def _told(finding: LogFinding) -> str:
+    where = "" if finding.at is None else f"entry {finding.at}: "
+    times = "" if finding.times == 1 else f" ({finding.times} times)"
+    return escape(f"{where}{finding.code}: {finding.text}{times}")

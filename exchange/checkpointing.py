@@ -1,0 +1,226 @@
+"""Sign the log's head, have it witnessed, publish it: over and over, beside the requests."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from sqlalchemy.exc import DBAPIError
+
+from audit import published, signer
+from audit.checkpoints import Checkpoint, NoteKey
+from audit.high_water import HighWater, HighWaterUnreadable, Mark
+from audit.published import AnotherRoot, Cosigned
+from audit.signer import ClockBehind, Frozen
+from audit.tile_store import stored_tiles
+from audit.witnessing import Disputed
+from consent.belgian_time import instant
+from exchange.admission import Admission
+from exchange.database import Database
+from exchange.flows.publish_checkpoint import publish_checkpoint
+from exchange.observability import log
+from exchange.witnesses import Witnesses, is_quorum, last_quorum
+from exchange.writer import Busy, NotStored, Writer
+
+PATIENCE = 30.0
+AGAIN = timedelta(minutes=10)
+"""How often a log that stands still is shown to its witnesses."""
+
+
+class Elsewhere(Exception):
+    """Another process signs this log, with the same high-water file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A head that everybody may see now, and whether enough witnesses have signed it."""
+
+    size: int
+    root: bytes
+    note: str
+    cosigned: tuple[Cosigned, ...]
+    quorum: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """How long witnesses may be silent: until somebody is told, and until nothing is released.
+
+    Zero for `refuse_after`: data go on leaving.
+    """
+
+    alarm_after: timedelta = timedelta(minutes=10)
+    refuse_after: timedelta = timedelta(hours=4)
+
+
+class Checkpointing:
+    """One signer. Used by one thread at a time: whoever comes second waits."""
+
+    def __init__(
+        self,
+        database: Database,
+        writer: Writer,
+        admission: Admission,
+        *,
+        high_water: HighWater,
+        keys: Sequence[NoteKey],
+        witnesses: Witnesses,
+        silence: Silence,
+        clock: Callable[[], datetime],
+        shard: int = 0,
+    ) -> None:
+        self._database, self._writer, self._admission = database, writer, admission
+        self._high_water, self._keys, self._witnesses = high_water, keys, witnesses
+        self._silence, self._clock, self._shard = silence, clock, shard
+        self._turn = threading.Lock()
+        self._offered: datetime | None = None
+
+    @property
+    def vkeys(self) -> list[str]:
+        """What the signatures of today are verified with."""
+        return [key.vkey.text for key in self._keys]
+
+    def once(self, *, again: bool = False) -> Published | None:
+        """Sign and publish the head if there is a new one; nothing when there is none.
+
+        With `again` a head that was published before is shown to the witnesses once more.
+        Raises `Frozen` (and lets nothing in any more), `ClockBehind`, `Elsewhere`, or what the
+        writer raises; what was signed and not published is published the next time.
+        """
+        with self._turn:
+            if not self._high_water.claim():
+                raise Elsewhere
+            try:
+                due = self._due(again=again)
+                return None if due is None else self._publish(due)
+            except Frozen as frozen:
+                self._admission.freeze(frozen.why)
+                raise
+
+    def examine(self) -> None:
+        """Raise `Frozen` (and let nothing in any more) unless the log is the one that was signed.
+
+        Against the high-water file, and against what the witnesses show.
+        """
+        try:
+            self._last()
+            with self._database.reading() as connection:
+                origin = signer.origin_of(connection, self._shard)
+            self._answer_for(origin)
+        except Frozen as frozen:
+            self._admission.freeze(frozen.why)
+            raise
+
+    def watch(self) -> timedelta:
+        """How long the witnesses have been silent; past the limits it is told, and data stay."""
+        policy, now = self._witnesses.policy, self._clock()
+        with self._database.reading() as connection:
+            since = last_quorum(connection, policy, shard=self._shard)
+        silent = timedelta(0) if since is None else timedelta(microseconds=instant(now) - since)
+        if not policy.witnesses:
+            silent = timedelta(0)
+        if silent >= self._silence.alarm_after:
+            log.error("witnesses.silent", seconds=int(silent.total_seconds()))
+        limit = self._silence.refuse_after
+        self._admission.hold_disclosures(unwitnessed=bool(limit) and silent >= limit)
+        return silent
+
+    def close(self) -> None:
+        """Let another one sign."""
+        with self._turn:
+            self._high_water.close()
+
+    def _due(self, *, again: bool) -> Mark | None:
+        """What is to be published now; a new head is in the high-water file before it is."""
+        now, last = self._clock(), self._last()
+        with self._database.reading() as connection:
+            seen = published.latest(connection, shard=self._shard)
+            if last is not None and (seen is None or seen.size < last.size):
+                return last
+            mark = signer.next_mark(
+                connection, shard=self._shard, keys=self._keys, last=last, at=instant(now)
+            )
+        if mark is not None:
+            self._high_water.write(mark)
+            return mark
+        return last if again or self._offered is None or now - self._offered >= AGAIN else None
+
+    def _last(self) -> Mark | None:
+        try:
+            mark = self._high_water.read()
+        except HighWaterUnreadable:
+            raise Frozen("the high-water file can not be read") from None
+        with self._database.reading() as connection:
+            known = published.signer_keys(connection, shard=self._shard)
+            if mark is not None and not signer.is_ours(mark, [*known, *self.vkeys]):
+                raise Frozen("the high-water file holds no head that we signed")
+            return signer.last_signed(connection, shard=self._shard, mark=mark)
+
+    def _publish(self, mark: Mark) -> Published:
+        self._offered = self._clock()
+        checkpoint = Checkpoint(mark.origin, mark.size, mark.root)
+        try:
+            lines = self._witnesses.gather(checkpoint, mark.note, partial(self._prove, mark.size))
+        except Disputed:
+            self._answer_for(mark.origin)
+            lines = []
+        head = signer.head_of(mark)
+        done = self._writer.submit(publish_checkpoint, head, lines, self.vkeys)
+        try:
+            done.result(PATIENCE)
+        except AnotherRoot:
+            raise Frozen(f"two heads of {mark.size} entries were signed") from None
+        quorum = is_quorum(self._witnesses.policy, lines)
+        return Published(mark.size, mark.root, mark.note, tuple(lines), quorum)
+
+    def _answer_for(self, origin: str) -> None:
+        """Raise `Frozen` if a witness shows a head with our signature that this log never had.
+
+        What it merely says could be a lie, and would stop us for nothing.
+        """
+        with self._database.reading() as connection:
+            known = published.signer_keys(connection, shard=self._shard)
+            for head in self._witnesses.known_heads(origin, [*known, *self.vkeys]):
+                signer.require_prefix(connection, shard=self._shard, size=head.size, root=head.root)
+
+    def _prove(self, size: int, old: int) -> Sequence[bytes]:
+        with self._database.reading() as connection:
+            return stored_tiles(connection, shard=self._shard, size=size).consistency(old)
+
+
+class Signing:
+    """Signs over and over in a thread of its own, until it is closed.
+
+    A host that does not sign still looks whether the witnesses do.
+    """
+
+    def __init__(self, checkpointing: Checkpointing, seconds: float, *, signs: bool = True) -> None:
+        self._checkpointing, self._seconds, self._signs = checkpointing, seconds, signs
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="signer", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._closing.set()
+        self._thread.join(PATIENCE)
+
+    def _run(self) -> None:
+        if self._signs:
+            self._try(self._checkpointing.examine)
+        while not self._closing.wait(self._seconds):
+            if self._signs:
+                self._try(self._checkpointing.once)
+            self._try(self._checkpointing.watch)
+
+    def _try(self, what: Callable[[], object]) -> None:
+        try:
+            what()
+        except Elsewhere:
+            return
+        except Frozen:
+            log.error("log.frozen")
+        except ClockBehind:
+            log.error("clock.behind")
+        except (Busy, NotStored, TimeoutError, DBAPIError, OSError) as error:
+            log.warning("checkpoint.postponed", failure=type(error).__name__)

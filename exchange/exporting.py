@@ -1,0 +1,90 @@
+"""Make bundles: what was asked for is logged, a head is chosen, and the bundle is written."""
+
+from collections.abc import Mapping
+from typing import IO, Any
+
+from sqlalchemy import Connection
+
+from audit import export, published, search
+from audit.export import Exported, ExportRefused, Source
+from audit.policy import Policy
+from audit.search import Filter, Hit
+from exchange.flows.export_log import Evidence
+from exchange.services import SHARD, VERSION, Services, witness_policy
+from policies.vocabulary import ClientId
+
+SHOWN = frozenset({"s", "y"})
+"""What a client's own record shows: what happened and why; which member of staff it was is not
+theirs to be told."""
+_ABOUT_CONSENT = ("consent.", "notice.")
+
+
+def range_bundle(services: Services, out: IO[bytes], start: int, stop: int | None) -> Exported:
+    """Entries by their places, and of their parts only what is gone. Logged by the caller."""
+    with services.database.reading() as connection:
+        source = _source(services, connection, frozenset())
+        return export.export_range(source, out, start=start, stop=stop)
+
+
+def client_bundle(services: Services, out: IO[bytes], client: ClientId) -> Exported:
+    """Everything about one client, so that it can be shown to be everything."""
+    with services.database.reading() as connection:
+        source = _source(services, connection, SHOWN)
+        wanted = Filter(subject=services.keys.blind("sub", client))
+        indexes = search.indexes(connection, shard=SHARD, wanted=wanted)
+        return export.export_selection(source, out, indexes=indexes, filters={"client": "whole"})
+
+
+def handover_bundle(
+    services: Services, out: IO[bytes], handover: str, evidence: Evidence
+) -> Exported:
+    """One handover: its entries, those of the consents it rested on, and their documents."""
+    with services.database.reading() as connection:
+        source = _source(services, connection, SHOWN)
+        timeline = search.timeline(
+            connection, shard=SHARD, client=evidence.client, keys=services.keys
+        )
+        indexes = [
+            hit.index
+            for hit in timeline.hits
+            if _belongs(services, connection, hit, handover, evidence.consents)
+        ]
+        return export.export_selection(
+            source,
+            out,
+            indexes=indexes,
+            filters={"handover": handover},
+            evidence=evidence.documents,
+        )
+
+
+def policy_text(connection: Connection, witnesses: Policy) -> str:
+    """Whom to believe about this log: its keys, its witnesses, and how many of them."""
+    lines = [f"log {vkey}" for vkey in published.signer_keys(connection, shard=SHARD)]
+    for name, each in witnesses.witnesses.items():
+        lines.append(f"witness {name} {each.key.text} {each.url}".rstrip())
+    for name, (least, members) in witnesses.groups.items():
+        lines.append(f"group {name} {least} {' '.join(members)}")
+    return "\n".join([*lines, f"quorum {witnesses.quorum}", ""])
+
+
+def _belongs(
+    services: Services, connection: Connection, hit: Hit, handover: str, consents: frozenset[str]
+) -> bool:
+    said = search.opened(connection, shard=SHARD, hit=hit, labels=("y",), keys=services.keys)
+    detail: Mapping[str, Any] = said.get("y", {})
+    about_consent = str(hit.body["k"]).startswith(_ABOUT_CONSENT)
+    rests_on = about_consent and str(detail.get("consent", "")) in consents
+    return detail.get("handover") == handover or rests_on
+
+
+def _source(services: Services, connection: Connection, labels: frozenset[str]) -> Source:
+    head = published.latest(connection, shard=SHARD)
+    if head is None:
+        raise ExportRefused("nothing was signed yet; run: overdracht audit checkpoint")
+    lines = published.cosigned(connection, shard=SHARD, size=head.size)
+    note = head.note + "".join(each.line for each in lines)
+    policy = policy_text(connection, witness_policy(services.settings))
+    return Source(
+        connection, SHARD, note.encode(), policy, f"overdracht {VERSION}", services.keys, labels
+    )

@@ -1,0 +1,144 @@
+"""What an operator does for the log and the keys: erase a client, rotate, retain.
+
+One function a verb, as in `operations`: plain JSON in, progress lines and one result out.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from audit.export import Exported, ExportRefused
+from exchange.exporting import client_bundle, handover_bundle, range_bundle
+from exchange.flows.erase_client import Erased, Erasure, erase_client, finish_erasures
+from exchange.flows.export_log import Asker, export_client, export_handover, export_range
+from exchange.flows.rotate_keys import close_rotation, rewrap_keys
+from exchange.operations import Line, OperationRefused
+from exchange.security.keys import (
+    KeyRing,
+    read_key_ring,
+    replace_key_ring,
+    with_new_epoch,
+    without_older_epochs,
+)
+from exchange.services import Services
+from policies.decision import Refused
+from policies.vocabulary import Handle, HandoverId, OrganisationId, Reason
+
+OPERATOR = Asker("app:operator")
+_CODE = r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,59}"
+
+
+def clients_erase(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Erase `client` of `organisation`, on the legal `basis` and `request` (codes, never names)."""
+    for name in ("basis", "request"):
+        if not re.fullmatch(_CODE, asked[name]):
+            raise OperationRefused(f"{name} stands in the log for ever: a code, no name, no blanks")
+    order = Erasure(
+        holder=OrganisationId(asked["organisation"]),
+        client=Handle(asked["client"]),
+        basis=asked["basis"],
+        request=asked["request"],
+    )
+    done = services.writer.submit(erase_client, order).result().value
+    if isinstance(done, Refused):
+        raise OperationRefused(_why(done))
+    services.writer.submit(finish_erasures).result()
+    emptied = services.database.empty_journal()
+    yield _erased(done) | {"journal_emptied": emptied}
+
+
+def keys_rotate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Wrap every living key anew; with `destroy_old`, end the epochs that came before."""
+    path = services.settings.data_dir / "keys.json"
+    before = read_key_ring(path)
+    if asked.get("destroy_old"):
+        wrapped = _rewrap(services, before)
+        replace_key_ring(without_older_epochs(before), path)
+        services.writer.submit(rewrap_keys, read_key_ring(path)).result()
+        yield {"epoch": before.epoch, "wrapped": wrapped, "destroyed": len(before.kek) - 1}
+        return
+    ring = with_new_epoch(before)
+    replace_key_ring(ring, path)
+    wrapped = _rewrap(services, ring)
+    keks = before.kek[before.epoch], ring.kek[ring.epoch]
+    services.writer.submit(close_rotation, *keks).result()
+    yield {"epoch": ring.epoch, "wrapped": wrapped, "destroyed": 0}
+
+
+def audit_export(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Write a bundle to the new file `out`: a range, a client's record, or one handover."""
+    services.checkpointing.once(again=True)
+    path = Path(asked["out"])
+    try:
+        with _new_file(path) as out:
+            made = _bundle(services, asked, out)
+    except ExportRefused as refused:
+        raise OperationRefused(str(refused)) from None
+    yield {
+        "file": path.name,
+        "size": made.size,
+        "entries": made.entries,
+        "disclosed": made.disclosed,
+        "unreadable": made.unreadable,
+    }
+
+
+def _bundle(services: Services, asked: Mapping[str, Any], out: IO[bytes]) -> Exported:
+    submit = services.writer.submit
+    if asked.get("client"):
+        holder, handle = OrganisationId(asked["organisation"]), Handle(asked["client"])
+        client = submit(export_client, OPERATOR, holder, handle).result().value
+        if isinstance(client, Refused):
+            raise OperationRefused("there is no such client of this organisation")
+        return client_bundle(services, out, client)
+    if asked.get("handover"):
+        handover = HandoverId(asked["handover"])
+        evidence = submit(export_handover, OPERATOR, handover).result().value
+        if isinstance(evidence, Refused):
+            raise OperationRefused("there is no such handover")
+        return handover_bundle(services, out, handover, evidence)
+    start, stop = asked.get("from") or 0, asked.get("to")
+    submit(export_range, OPERATOR, start, stop).result()
+    return range_bundle(services, out, start, stop)
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[IO[bytes]]:
+    """A file for its owner alone, not there before, and not there after a failure."""
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise OperationRefused(f"{path} can not be written: {error.strerror}") from None
+    try:
+        with os.fdopen(file, "wb") as stream:
+            yield stream
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
+    "audit export": audit_export,
+    "clients erase": clients_erase,
+    "keys rotate": keys_rotate,
+}
+
+
+def _rewrap(services: Services, ring: KeyRing) -> int:
+    total = 0
+    while step := services.writer.submit(rewrap_keys, ring).result().value:
+        total += step if isinstance(step, int) else 0
+    return total
+
+
+def _erased(done: Erased) -> Line:
+    return {"parts": done.parts, "recipients": list(done.recipients)}
+
+
+def _why(refused: Refused) -> str:
+    if refused.reason is Reason.SUBJECT_RESTRICTED:
+        return f"law keeps part of this record until {refused.details[0]}; restrict it instead"
+    return "there is no such client of this organisation"

@@ -1,0 +1,56 @@
+"""The command line for keeping: erasing a client, rotating keys."""
+
+from typing import Annotated
+
+import typer
+
+from exchange.terminal import Json, done, print_json, say
+
+clients = typer.Typer(no_args_is_help=True, help="People whose data is held here.")
+keys = typer.Typer(no_args_is_help=True, help="The keys that seal what is personal.")
+
+
+@clients.command("erase")
+def clients_erase(
+    client: Annotated[str, typer.Argument(help="The organisation's handle for the client.")],
+    organisation: Annotated[str, typer.Option(help="Whose client it is.")],
+    basis: Annotated[str, typer.Option(help="The legal basis, a code: gdpr-17-1-b.")],
+    request: Annotated[str, typer.Option(help="The reference of the request, a code.")],
+    as_json: Json = False,
+) -> None:
+    """Erase CLIENT for ever: key, summary, consents, handovers. No proof of the log breaks.
+
+    Backups can be read until their key-encrypting key is destroyed: see `keys rotate`.
+    """
+    asked = {"client": client, "organisation": organisation, "basis": basis, "request": request}
+    result = done("clients erase", asked)
+    if as_json:
+        print_json(result)
+        return
+    say(f"Erased: {result['parts']} sealed parts are gone, and the key they were sealed with.")
+    if result["recipients"]:
+        say(f"These have read the summary and must be told: {', '.join(result['recipients'])}")
+    if not result["journal_emptied"]:
+        say("The write-ahead log was in use; it is emptied with the next erasure or stop.")
+
+
+@keys.command("rotate")
+def keys_rotate(
+    destroy_old: Annotated[
+        bool,
+        typer.Option("--destroy-old", help="End earlier epochs: older backups open no more."),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Begin a new key-encrypting key and wrap every living key under it.
+
+    When the last backup from before may go, run it again with --destroy-old. Several servers
+    on one database share one keys.json: copy it to them, and restart them, in between.
+    """
+    result = done("keys rotate", {"destroy_old": destroy_old})
+    if as_json:
+        print_json(result)
+        return
+    say(f"Epoch {result['epoch']}: {result['wrapped']} keys wrapped anew.")
+    if result["destroyed"]:
+        say(f"{result['destroyed']} earlier key-encrypting keys are destroyed.")

@@ -1,0 +1,77 @@
+"""What every command of the command line shares: words on the terminal, and asking the server."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from exchange.admin_socket import answers, ask_server
+from exchange.services import Services, build_services
+from exchange.settings import Settings, read_settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+out, err = Console(), Console(stderr=True)
+
+
+def done(verb: str, asked: Mapping[str, Any], *, progress: bool = False) -> dict[str, Any]:
+    """The result of a verb, from the running server, or done here when none runs."""
+    settings = read_settings()
+    with _operator(settings, verb, asked) as lines:
+        return _with_progress(lines) if progress and err.is_terminal else _last(lines)
+
+
+@contextmanager
+def _operator(
+    settings: Settings, verb: str, asked: Mapping[str, Any]
+) -> Iterator[Iterator[dict[str, Any]]]:
+    lines = ask_server(settings.data_dir, verb, asked)
+    if lines is not None:
+        yield lines
+        return
+    services: Services = build_services(settings)
+    try:
+        yield answers(services, verb, asked)
+    finally:
+        services.close()
+
+
+def _last(lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for line in lines:
+        result = line.get("result", result)
+    return result
+
+
+def _with_progress(lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True) as bar:
+        task = bar.add_task("clients", total=None)
+        for line in lines:
+            if "progress" in line:
+                bar.update(task, completed=line["progress"], total=line["total"])
+            result = line.get("result", result)
+    return result
+
+
+def say(words: str) -> None:
+    # Never wrapped by us: a hash or a path stays in one piece when it is copied or piped.
+    out.print(words, soft_wrap=True, highlight=False)
+
+
+def print_json(body: Any) -> None:
+    print(json.dumps(body, indent=1, default=str))  # noqa: T201 - plain, also when piped
+
+
+def stop(words: str) -> NoReturn:
+    err.print(words, style="red", highlight=False, markup=False, soft_wrap=True)
+    raise SystemExit(2)
