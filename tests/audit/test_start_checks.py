@@ -14,6 +14,7 @@ from audit.published import AuditCheckpoint, Cosigned
 from audit.records import AuditEntry, AuditPart, AuditState, AuditTile
 from audit.signer import Frozen, next_mark, scrub
 from audit.start_checks import LogDamaged, require_whole
+from audit.tree import fold, leaf_hash
 from tests.audit.log_builders import Ring, a_log, add, leaf_at, released
 
 SIZE = 600
@@ -170,6 +171,22 @@ def test_a_head_that_does_not_hold_is_a_finding(whole: Connection) -> None:
         assert [each.code for each in found] == [code]
     published.keep_cosigned(whole, [Cosigned("w", 1, "no line")], shard=0, size=SIZE)
     assert [each.code for each in verify_heads(whole, shard=0)] == ["witness"]
+
+
+@pytest.mark.case("T107")
+def test_an_entry_of_a_format_that_we_can_not_read_is_not_gone_on_with(
+    connection: Connection,
+) -> None:
+    head = a_log(connection, Ring(), 20)
+    change(connection, 19, lambda leaf: leaf.replace(b'"v":1', b'"v":2'))
+    leaves = [leaf_hash(leaf_at(connection, idx)) for idx in range(head.size)]
+    compact = b"".join(fold((), 0, leaves)[0])
+    connection.execute(update(AuditState).values(compact=compact))
+
+    with pytest.raises(LogDamaged, match="no leaf of version 1") as found:
+        require_whole(connection, shard=0)
+
+    assert found.value.at == 19
 
 
 def test_before_anything_was_published_there_is_nothing_to_scrub(connection: Connection) -> None:

@@ -189,7 +189,13 @@ def test_what_was_signed_is_never_taken_back(witness: Witness) -> None:
 
 
 @pytest.mark.case("AL23")
-def test_of_two_who_ask_at_once_one_is_told_yes(witness: Witness) -> None:
+def test_of_two_who_ask_at_once_one_is_told_yes(tmp_path: Path) -> None:
+    def slow() -> float:
+        # Between comparing and storing there is time for all the others to come in.
+        threading.Event().wait(0.05)
+        return NOW
+
+    witness = Witness(tmp_path / "slow.db", KEY, [LOG.vkey], clock=slow)
     witness.add(asked(0, 4))
     bodies = [asked(4, size, leaves) for size in range(5, 13) for leaves in (LEAVES, FORKED)]
     answers: list[int] = []
@@ -205,6 +211,7 @@ def test_of_two_who_ask_at_once_one_is_told_yes(witness: Witness) -> None:
     for each in threads:
         each.join()
 
+    witness.close()
     assert sorted(answers) == [200] + [409] * (len(bodies) - 1)
 
 
