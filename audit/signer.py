@@ -93,6 +93,21 @@ def next_mark(
     return Mark(checkpoint.origin, now.size, root, at, signed(checkpoint, keys, at))
 
 
+def scrub(connection: Connection, *, shard: int) -> int:
+    """Hash again all that was published, from its first stored byte; how many entries it was.
+
+    Raises `Frozen`, naming the first entry that is not what it was.
+    """
+    head = published.latest(connection, shard=shard)
+    if head is None:
+        return 0
+    with _complete():
+        compact = _hashed_again(connection, shard, None, head.size)
+    if root_of(compact) != head.root:
+        raise Frozen(f"the first {head.size} entries are not those that were signed")
+    return head.size
+
+
 def signed(checkpoint: Checkpoint, keys: Sequence[NoteKey], at: int) -> str:
     """The note, with a line of each key, and one of a key that nobody knows."""
     lines = [key.line(checkpoint.text, seconds=at // _SECOND) for key in keys]

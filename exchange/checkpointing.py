@@ -1,6 +1,7 @@
 """Sign the log's head, have it witnessed, publish it: over and over, beside the requests."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ from exchange.witnesses import Witnesses, is_quorum, last_quorum
 from exchange.writer import Busy, NotStored, Writer
 
 PATIENCE = 30.0
+SCRUB_SECONDS = 86_400.0
+"""How often every stored byte of the log is hashed again."""
 AGAIN = timedelta(minutes=10)
 """How often a log that stands still is shown to its witnesses."""
 
@@ -98,19 +101,33 @@ class Checkpointing:
                 self._admission.freeze(frozen.why)
                 raise
 
-    def examine(self) -> None:
+    def examine(self, *, witnesses: bool = True) -> None:
         """Raise `Frozen` (and let nothing in any more) unless the log is the one that was signed.
 
         Against the high-water file, and against what the witnesses show.
         """
         try:
             self._last()
-            with self._database.reading() as connection:
-                origin = signer.origin_of(connection, self._shard)
-            self._answer_for(origin)
+            if witnesses:
+                with self._database.reading() as connection:
+                    origin = signer.origin_of(connection, self._shard)
+                self._answer_for(origin)
         except Frozen as frozen:
             self._admission.freeze(frozen.why)
             raise
+
+    def scrub(self) -> int:
+        """Hash again all that was published; how many entries that were.
+
+        Raises `Frozen`, naming the first bad entry. It stops nothing: what was released was
+        logged, and what is damaged can be mended from a copy.
+        """
+        with self._database.reading() as connection:
+            try:
+                return signer.scrub(connection, shard=self._shard)
+            except Frozen as damaged:
+                log.error("log.damaged", index=damaged.at)
+                raise
 
     def watch(self) -> timedelta:
         """How long the witnesses have been silent; past the limits it is told, and data stay."""
@@ -206,11 +223,15 @@ class Signing:
         self._thread.join(PATIENCE)
 
     def _run(self) -> None:
+        scrubbed = time.monotonic()
         if self._signs:
             self._try(self._checkpointing.examine)
         while not self._closing.wait(self._seconds):
             if self._signs:
                 self._try(self._checkpointing.once)
+            if time.monotonic() - scrubbed >= SCRUB_SECONDS:
+                scrubbed = time.monotonic()
+                self._try(self._checkpointing.scrub)
             self._try(self._checkpointing.watch)
 
     def _try(self, what: Callable[[], object]) -> None:

@@ -16,9 +16,10 @@ from audit.signer import Frozen, last_signed
 from consent.belgian_time import instant
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.migrations import SchemaBehind, require_current
+from exchange.notary import witness_policy
 from exchange.security.keys import KeysRefused
 from exchange.security.self_test import self_test
-from exchange.services import SHARD, open_keys, witness_policy
+from exchange.services import SHARD, open_keys
 from exchange.settings import Profile, Settings
 from policies.site_rules import RulesRefused, load_overlay
 

@@ -252,12 +252,15 @@ def applications_revoke(
 @app.command()
 def bench(
     seconds: Annotated[float, typer.Option(min=0.5, help="How long each row runs.")] = 5.0,
+    large: Annotated[
+        bool, typer.Option("--large", help="Measure the log at a million entries.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure against a bare endpoint of the same framework, in the same run."""
     from exchange.bench import measure  # noqa: PLC0415 - only measuring needs its tools
 
-    raise typer.Exit(measure(seconds=seconds, as_json=as_json))
+    raise typer.Exit(measure(seconds=seconds, as_json=as_json, large=large))
 
 
 def _tell_applied(result: Mapping[str, Any], as_json: bool) -> None:

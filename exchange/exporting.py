@@ -10,7 +10,8 @@ from audit.export import Exported, ExportRefused, Source
 from audit.policy import Policy
 from audit.search import Filter, Hit
 from exchange.flows.export_log import Evidence
-from exchange.services import SHARD, VERSION, Services, witness_policy
+from exchange.notary import witness_policy
+from exchange.services import SHARD, VERSION, Services
 from policies.vocabulary import ClientId
 
 SHOWN = frozenset({"s", "y"})

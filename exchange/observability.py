@@ -19,6 +19,7 @@ LOGGABLE = frozenset(
         "seconds",
         "address",
         "version",
+        "index",
     }
 )
 """The only keys that are rendered. What is not on the list is dropped before anybody sees it."""

@@ -5,23 +5,21 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
 import policies
-from audit import guards, log, published
+from audit import guards, log
 from audit.events import AdminStarted, LogOpened
-from audit.high_water import HighWater
 from audit.log import NotOpened
-from audit.policy import NO_WITNESSES, NotAPolicy, Policy, read_policy
 from audit.sealing import Recorded
-from audit.signer import origin_of
+from audit.signer import Frozen
 from exchange.admission import Admission
 from exchange.batch import BatchRunner
-from exchange.checkpointing import Checkpointing, Silence
+from exchange.checkpointing import Checkpointing
 from exchange.clients import Committer
 from exchange.considering import Rulebook
 from exchange.database import Database, DatabaseOptions, Unsafe
@@ -31,8 +29,15 @@ from exchange.flows.give_consent import Receipts
 from exchange.flows.push_handover import push_handover
 from exchange.flows.withdraw_consent import withdraw_consent
 from exchange.key_store import KeyStore, open_key_store
-from exchange.log_keys import ALGORITHMS, open_log_keys
 from exchange.migrations import migrate, require_current
+from exchange.notary import (
+    Vouching,
+    checkpointing,
+    log_keys,
+    require_whole_log,
+    witness_policy,
+)
+from exchange.observability import log as log_line
 from exchange.reader import Reader
 from exchange.security.client_assertions import ClientAssertions
 from exchange.security.contexts import RECEIPT
@@ -42,6 +47,7 @@ from exchange.security.tokens import AccessTokens, signer_from_jwk
 from exchange.security.vault import Vault
 from exchange.settings import Profile, Settings
 from exchange.transaction import Outcome, Transaction
+from exchange.withdrawal_spool import WithdrawalSpool
 from exchange.witnesses import Witnesses
 from exchange.writer import Halted, Writer
 from policies.gates import Decider
@@ -72,11 +78,21 @@ class Services:
     cursor_key: bytes
     admission: Admission
     checkpointing: Checkpointing
+    spool: WithdrawalSpool
 
     def directory(self) -> Directory:
         """The directory as a reader sees it now. A decision uses the writer's, never this one."""
         with self.database.reading() as connection:
             return self.reads_directory.current(connection)
+
+    def catch_up(self) -> None:
+        """Do what was asked while the log could not be written, before anything else is done.
+
+        Each is a command like any other; one that was done before is refused, and logged.
+        """
+        for caller, order in self.spool.kept():
+            self.writer.submit(withdraw_consent, caller, order).result()
+        self.spool.empty()
 
     def close(self) -> None:
         self.checkpointing.close()
@@ -131,6 +147,10 @@ def _services(
     _finish_shreds(database, keys)
     _open_log(database, keys, policy, clock(), settings.public_base_url)
     runner = BatchRunner(database, keys, vault, clock, policy, shard=SHARD)
+    require_whole_log(database, settings, shard=SHARD)
+    vouching = Vouching(
+        log_keys(settings, database, shard=SHARD), Witnesses(witness_policy(settings))
+    )
     admission = Admission({fetch_summary, push_handover})
     writer = Writer(
         runner,
@@ -140,7 +160,7 @@ def _services(
         halt=halt,
     )
     receipts = signer_from_jwk(ring.receipt_signing)
-    return Services(
+    services = Services(
         settings=settings,
         clock=clock,
         database=database,
@@ -156,63 +176,22 @@ def _services(
         reads_directory=DirectoryReader(shard=SHARD),
         cursor_key=ring.derived("cursors"),
         admission=admission,
-        checkpointing=_checkpointing(settings, database, writer, admission, clock),
-    )
-
-
-def _checkpointing(
-    settings: Settings,
-    database: Database,
-    writer: Writer,
-    admission: Admission,
-    clock: Callable[[], datetime],
-) -> Checkpointing:
-    with database.reading() as connection:
-        origin = origin_of(connection, SHARD)
-        signed_before = bool(published.signer_keys(connection, shard=SHARD))
-    keys = (
-        ()
-        if not settings.signs
-        else open_log_keys(
-            settings.log_key_path,
-            origin,
-            algorithms=[ALGORITHMS[each] for each in settings.checkpoint_signatures.split(",")],
-            signed_before=signed_before,
-        )
-    )
-    return Checkpointing(
-        database,
-        writer,
-        admission,
-        high_water=HighWater(settings.high_water_path),
-        keys=keys,
-        witnesses=Witnesses(witness_policy(settings)),
-        silence=Silence(
-            timedelta(seconds=settings.quorum_alarm_seconds),
-            timedelta(seconds=settings.quorum_refuse_seconds),
+        checkpointing=checkpointing(
+            settings, database, writer, admission, vouching, clock, shard=SHARD
         ),
-        clock=clock,
-        shard=SHARD,
+        spool=WithdrawalSpool(settings.data_dir / "withdrawals.spool"),
     )
-
-
-def witness_policy(settings: Settings) -> Policy:
-    """Whose signatures the log's heads need. Raises `Unsafe` where nobody said."""
-    said = settings.witness_policy
-    if said == "none" or (not said and settings.profile is Profile.DEMO):
-        return NO_WITNESSES
-    mend = "set OVERDRACHT_WITNESS_POLICY to the file that names the log's witnesses, or to none"
-    if not said:
-        raise Unsafe(f"nobody was named to witness the log; {mend}")
     try:
-        policy = read_policy(Path(said).read_text("utf-8"))
-    except (OSError, ValueError):
-        raise Unsafe(f"the witness policy can not be read; {mend}") from None
-    except NotAPolicy as error:
-        raise Unsafe(f"the witness policy does not fit: {error}") from None
-    if not policy.witnesses or policy.met_by(()):
-        raise Unsafe(f"the witness policy asks for nobody; {mend}")
-    return policy
+        if settings.signs:
+            services.checkpointing.examine(witnesses=False)
+        services.catch_up()
+    except Frozen:
+        # It starts all the same, and is only read: so an auditor can look, and a client say stop.
+        log_line.error("log.frozen")
+    except BaseException:
+        services.close()
+        raise
+    return services
 
 
 def open_keys(settings: Settings, database: Database) -> KeyStore:

@@ -89,7 +89,8 @@ def server_for(services: Services, host: str, port: int) -> uvicorn.Server:
 
 def serve(services: Services, host: str, port: int) -> None:
     """Serve until told to stop. What was taken is finished, and the log is left whole."""
-    services.writer.submit(note_start, VERSION).result()
+    if services.admission.frozen is None:
+        services.writer.submit(note_start, VERSION).result()
     admin, upkeep = AdminSocket(services), Upkeep(services)
     settings = services.settings
     signing = Signing(services.checkpointing, settings.checkpoint_seconds, signs=settings.signs)

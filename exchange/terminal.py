@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from exchange.admin_socket import answers, ask_server
+from exchange.operations import OperationRefused
 from exchange.services import Services, build_services
 from exchange.settings import Settings, read_settings
 
@@ -33,6 +34,10 @@ def _operator(
         yield lines
         return
     services: Services = build_services(settings)
+    if services.admission.frozen is not None:
+        why = services.admission.frozen
+        services.close()
+        raise OperationRefused(f"nothing may be written: {why}; see: overdracht doctor")
     try:
         yield answers(services, verb, asked)
     finally:

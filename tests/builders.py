@@ -150,6 +150,12 @@ class Story:
     recipient: str
     purpose: str
 
+    @property
+    def rest(self) -> tuple[Any, ...]:
+        """All of it but the broker: the same story at a broker that was started again."""
+        parties = (self.recipient, self.purpose)
+        return (self.sample, self.handle, self.consent, self.handover, *parties)
+
     def query(self, **more: Any) -> dict[str, Any]:
         return query(handover=self.handover, purpose=self.purpose) | more
 

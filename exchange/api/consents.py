@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import Field, StringConstraints
 
 from consent.belgian_time import instant
@@ -83,9 +84,15 @@ async def post_withdrawal(
     caller: ConsentCaller,
     services: RequestServices,
 ) -> Response:
-    """Stop sharing, at once: no fetch after this answer rests on what was withdrawn."""
+    """Stop sharing, at once: no fetch after this answer rests on what was withdrawn.
+
+    While the log can not be written nothing is fetched either: it is kept, and done first (202).
+    """
     grants = None if body.grants is None else tuple(GrantId(each) for each in body.grants)
     order = Withdrawal(consent_in(consent), body.via, grants)
+    if services.admission.frozen is not None:
+        await run_in_threadpool(services.spool.keep, caller, order)
+        return answer({"consent": order.consent, "state": "received"}, 202)
     ended = settled(await services.writer.run(withdraw_consent, caller, order))
     body_out = {
         "consent": ended.consent,

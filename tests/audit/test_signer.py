@@ -114,6 +114,10 @@ def take_out(connection: Connection) -> None:
     connection.execute(delete(AuditEntry).where(col(AuditEntry.idx) == 300))
 
 
+def take_out_at_the_edge(connection: Connection) -> None:
+    connection.execute(delete(AuditEntry).where(col(AuditEntry.idx) == 590))
+
+
 def swap(connection: Connection) -> None:
     one, other = leaf_at(connection, 300), leaf_at(connection, 301)
     for idx, leaf in ((300, other), (301, one)):
@@ -137,6 +141,7 @@ def spoil_head(connection: Connection) -> None:
 ATTACKS: list[tuple[Callable[[Connection], None], int | None]] = [
     (flip, 300),
     (take_out, 300),
+    (take_out_at_the_edge, 590),
     (swap, 300),
     (spoil_tile, 256),
     (spoil_upper_tile, 0),

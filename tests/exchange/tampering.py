@@ -9,6 +9,7 @@ from sqlmodel import col
 from audit import guards, log
 from audit.published import AuditCheckpoint, AuditCosig
 from audit.records import AuditEntry, AuditIndex, AuditPart, AuditState, AuditTile
+from audit.tree import leaf_hash
 from exchange.database import Database
 from exchange.services import SHARD, Services
 
@@ -61,3 +62,9 @@ def flip(connection: Connection, idx: int) -> None:
 def take_out(connection: Connection, idx: int) -> None:
     """A stored leaf."""
     connection.execute(delete(AuditEntry).where(col(AuditEntry.idx) == idx))
+
+
+def hashes(services: Services) -> list[bytes]:
+    """The leaf hashes of the whole log, from its stored bytes."""
+    with services.database.reading() as connection:
+        return [leaf_hash(leaf) for _, leaf in log.entries(connection, shard=SHARD)]

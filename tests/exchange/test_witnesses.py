@@ -27,7 +27,8 @@ from audit.signer import Frozen
 from audit.witness import Witness, WitnessServer, witness_key
 from audit.witnessing import MAX_BODY, Answer, Unreachable
 from exchange.database import Unsafe
-from exchange.services import SHARD, Services, build_services, witness_policy
+from exchange.notary import witness_policy
+from exchange.services import SHARD, Services, build_services
 from exchange.settings import Profile, Settings
 from exchange.witnesses import LONGEST_PAUSE, Witnesses, last_quorum, over_http
 from exchange.writer import Busy

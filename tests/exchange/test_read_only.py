@@ -1,0 +1,171 @@
+"""What can not be vouched for is not gone on with; and who says stop is heard all the same."""
+
+import time
+
+import pytest
+from fastapi.testclient import TestClient
+
+from audit import published
+from audit.checkpoints import new_note_key, open_note
+from audit.signer import Frozen
+from exchange.checkpointing import Signing
+from exchange.database import Unsafe
+from exchange.security.keys import KeysRefused
+from exchange.services import SHARD, Services, build_services
+from tests.builders import Broker, Clock, Story, logged
+from tests.exchange.commands import PATIENCE, note
+from tests.exchange.tampering import flip, head, rewind, take_out, tamper
+
+
+def started_again(services: Services, clock: Clock) -> Services:
+    services.close()
+    return build_services(services.settings, clock=clock)
+
+
+@pytest.mark.case("T89")
+@pytest.mark.case("AL05")
+def test_t89_started_on_an_older_backup_it_only_hears_withdrawals(
+    broker: Broker, clock: Clock
+) -> None:
+    story = broker.story("cl-0004", "vdab-gent", "P2")
+    broker.application("vdab-gent")
+    short = head(broker.services)
+    broker.services.writer.submit(note, "lost").result(PATIENCE)
+    broker.services.checkpointing.once()
+    rewind(broker.services, short)
+
+    again = started_again(broker.services, clock)
+    there = Story(Broker(again, clock, _applications=broker._applications), *story.rest)  # noqa: SLF001 - the same parties
+
+    assert again.admission.frozen is not None
+    fetched, withdrawn = there.fetch(), there.withdraw()
+    assert fetched.status_code == 503
+    assert (withdrawn.status_code, withdrawn.json()["state"]) == (202, "received")
+    assert head(again) == short
+    anybody = TestClient(there.broker.app)
+    assert anybody.get("/readyz").status_code == 200
+    again.settings.high_water_path.unlink()  # as if the right database had been put back
+    with again.database.reading() as connection:
+        assert published.latest(connection, shard=SHARD) is None
+
+    mended = started_again(again, clock)
+    last = Story(Broker(mended, clock, _applications=broker._applications), *story.rest)  # noqa: SLF001 - the same parties
+
+    assert mended.admission.frozen is None
+    assert last.fetch().status_code == 404
+    kinds = [each["k"] for each in logged(mended)[short.size :]]
+    assert kinds[0] == "consent.withdrawn"
+    assert not (mended.settings.data_dir / "withdrawals.spool").exists()
+    mended.close()
+
+
+def test_a_damaged_log_is_not_started_on(services: Services, clock: Clock) -> None:
+    services.close()
+    tamper(services, lambda connection: take_out(connection, 3))
+    tamper(services, lambda connection: flip(connection, 5))
+
+    with pytest.raises(Unsafe, match=r"the log is damaged: .*entry 3"):
+        build_services(services.settings, clock=clock)
+
+
+def test_the_log_of_another_address_is_not_started_on(services: Services, clock: Clock) -> None:
+    services.close()
+    moved = services.settings.model_copy(update={"public_base_url": "https://other.example"})
+
+    with pytest.raises(Unsafe, match="OVERDRACHT_PUBLIC_BASE_URL"):
+        build_services(moved, clock=clock)
+
+
+def test_a_log_that_was_signed_does_not_get_new_keys(services: Services, clock: Clock) -> None:
+    services.checkpointing.once()
+    services.close()
+    services.settings.log_key_path.unlink()
+
+    with pytest.raises(KeysRefused, match="restore it"):
+        build_services(services.settings, clock=clock)
+
+
+@pytest.mark.parametrize(
+    ("change", "why"), [("mode", "chmod 600"), ("text", "damaged"), ("other", "another log")]
+)
+def test_keys_that_are_not_ours_alone_are_refused(
+    services: Services, clock: Clock, change: str, why: str
+) -> None:
+    services.close()
+    path = services.settings.log_key_path
+    if change == "mode":
+        path.chmod(0o640)
+    else:
+        path.write_text("not a key" if change == "text" else new_note_key("other").text)
+
+    with pytest.raises(KeysRefused, match=why):
+        build_services(services.settings, clock=clock)
+
+
+def test_ml_dsa_is_added_when_it_is_switched_on(services: Services, clock: Clock) -> None:
+    first = services.checkpointing.once()
+    assert first is not None
+    services.close()
+    both = services.settings.model_copy(update={"checkpoint_signatures": "ed25519,ml-dsa-44"})
+    again = build_services(both, clock=clock)
+    again.writer.submit(note, "more").result(PATIENCE)
+
+    done = again.checkpointing.once()
+
+    assert done is not None
+    keys = again.checkpointing.vkeys
+    assert len(keys) == 2
+    assert all(open_note(done.note, [key]) is not None for key in keys)
+    assert open_note(first.note, keys[:1]) is not None
+    again.close()
+
+
+def test_the_scrubber_reads_all_and_tells_the_first_bad_entry(
+    services: Services, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = services.checkpointing.once()
+    assert done is not None
+    assert services.checkpointing.scrub() == done.size
+    tamper(services, lambda connection: take_out(connection, 4))
+
+    with pytest.raises(Frozen):
+        services.checkpointing.scrub()
+
+    assert '"event": "log.damaged", "index": 4' in capsys.readouterr().out
+    assert services.admission.frozen is None
+
+
+def test_beside_the_requests_heads_follow_the_log(services: Services) -> None:
+    services.settings.data_dir.mkdir(exist_ok=True)
+    signing = Signing(services.checkpointing, 0.02)
+    try:
+        services.writer.submit(note, "more").result(PATIENCE)
+        wanted = head(services).size
+        until = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
+            with services.database.reading() as connection:
+                latest = published.latest(connection, shard=SHARD)
+            if latest is not None and latest.size == wanted:
+                break
+            time.sleep(0.02)
+    finally:
+        signing.close()
+
+    assert latest is not None
+    assert latest.size == wanted
+
+
+def test_a_host_that_does_not_sign_needs_no_key_and_no_file(
+    services: Services, clock: Clock
+) -> None:
+    services.checkpointing.once()
+    services.close()
+    services.settings.log_key_path.unlink()
+    services.settings.high_water_path.unlink()
+    other = services.settings.model_copy(update={"signs": False})
+
+    again = build_services(other, clock=clock)
+
+    assert again.admission.frozen is None
+    again.writer.submit(note, "more").result(PATIENCE)
+    again.close()
