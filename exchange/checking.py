@@ -115,6 +115,8 @@ def findings_from_beside(export: Export) -> Iterator[Iterator[Finding]]:
     """
     with subprocess.Popen(  # noqa: S603  # our own module
         [sys.executable, "-P", "-c", _BESIDE, *sys.path],
+        # The address of the database may hold a password; who only reads needs none of ours.
+        env={name: said for name, said in os.environ.items() if not name.startswith("OVERDRACHT_")},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     ) as process:

@@ -60,6 +60,20 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list["subprocess.Popen[bytes]"]
     return started
 
 
+def test_the_other_process_is_told_nothing_of_our_settings(
+    services: Services, children: list["subprocess.Popen[bytes]"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OVERDRACHT_DATABASE_URL", "postgresql://somebody:secret@nowhere/none")
+
+    with findings_from_beside(export(services, JSONL, FOLDERS[JSONL])) as found:
+        next(found)
+        (child,) = children
+        told = Path(f"/proc/{child.pid}/environ").read_bytes()
+
+    assert b"PATH=" in told
+    assert b"OVERDRACHT_" not in told
+
+
 @every_kind
 def test_another_process_finds_the_same_in_the_same_order(services: Services, kind: str) -> None:
     asked = export(services, kind, FOLDERS[kind])
