@@ -195,7 +195,10 @@ def _blunder(broker: Broker, flight: Flight) -> None:
     clients = (broker.as_(HOLDER), broker.as_(PARTNER))
     stranger = {"Authorization": f"Bearer {IDENTITY['family_name']}"}
     for path, methods in broker.app.openapi()["paths"].items():
-        place = path.format(client=name, consent=number, handover=name)
+        of_the_log = dict.fromkeys(("index", "level", "log", "place"), name)
+        place = path.replace("{place:path}", "{place}").format(
+            client=name, consent=number, handover=name, **of_the_log
+        )
         for method in methods:
             for client, (content, kind) in zip(cycle(clients), _MISTAKES, strict=False):
                 said = headers | {"Content-Type": kind}
