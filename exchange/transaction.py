@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from audit.events import AuditEvent
 from audit.log import Entry, Recorded
+from audit.sealing import fresh_request_id
 from consent.belgian_time import day_of
 from exchange.directory import Directory
 from exchange.key_store import KeyStore
@@ -77,7 +78,7 @@ class Outcome(Generic[T_co]):
         return [
             Recorded(event, request)
             for start in range(0, len(self.events), of_each)
-            for request in (str(uuid4()),)
+            for request in (fresh_request_id(),)
             for event in self.events[start : start + of_each]
         ]
 

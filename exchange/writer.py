@@ -106,8 +106,8 @@ class Writer:
         self._enqueue(
             command, Waiting(lambda tx: command(tx, *args, **kwargs), future, loop, until)
         )
-        # Shielded: a caller who hangs up cancels its waiting, never the command.
-        return await asyncio.shield(future)
+        # A caller who hangs up cancels its waiting, never the command.
+        return await future
 
     def submit(
         self, command: Command[P, T], *args: P.args, **kwargs: P.kwargs
