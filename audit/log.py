@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from audit import records
 from audit.opening import KeyNotAtHand, PartGone, PartKeys, open_part
 from audit.parts import NOBODY
+from audit.prepared import Answer, Asked, together
 from audit.sealing import Keys, Recorded, Sealer, Subject, about_nobody, clients_in, fresh_event_ids
 from audit.tree import HASH_BYTES, TILE_WIDTH, Subtree, fold, leaf_hash
 
@@ -23,8 +24,10 @@ __all__ = [
     "PartKeys",
     "Recorded",
     "append",
+    "asking_head",
     "entries",
     "head",
+    "head_in",
     "open_log",
     "open_part",
     "parts_of",
@@ -59,9 +62,20 @@ class Entry(NamedTuple):
     leaf_hash: bytes
 
 
+def asking_head(*, shard: int) -> Asked:
+    """What to ask for `head_in`, beside other things."""
+    return records.asking_state(shard)
+
+
 def head(connection: Connection, *, shard: int) -> Head:
     """Where the log stands; raises `NotOpened` if there is none."""
-    row = records.state_of(connection, shard=shard)
+    (answer,) = together(connection, asking_head(shard=shard))
+    return head_in(answer, shard=shard)
+
+
+def head_in(answer: Answer, *, shard: int) -> Head:
+    """As `head`, from the answer to `asking_head`."""
+    row = records.state_in(answer)
     if row is None:
         raise NotOpened
     compact = (row.compact[at : at + HASH_BYTES] for at in range(0, len(row.compact), HASH_BYTES))

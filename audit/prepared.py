@@ -72,7 +72,11 @@ class Prepared:
         return made
 
 
-def together(connection: Connection, *asked: tuple[Prepared, Sequence[Values]]) -> list[Answer]:
+Asked: TypeAlias = tuple[Prepared, Sequence[Values]]
+"""A statement, and the values it is to run with, once for each."""
+
+
+def together(connection: Connection, *asked: Asked) -> list[Answer]:
     """What each statement answers, run once for each of its values, in order.
 
     The first that fails ends it: raises `DBAPIError`, as Core does.

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel, col
 
-from audit.prepared import Prepared
+from audit.prepared import Answer, Asked, Prepared, together
 from audit.rows import Added, Tuples, add
 
 # A strict SQLite table knows no BIGINT and no VARCHAR, and its INTEGER has 64 bits.
@@ -221,10 +221,20 @@ _GROW_TILE = (
 )
 
 
-def state_of(connection: Connection, *, shard: int) -> StateRow | None:
+def asking_state(shard: int) -> Asked:
+    """What to ask for `state_in`, beside other things."""
+    return _STATE, [(shard,)]
+
+
+def state_in(answer: Answer) -> StateRow | None:
     """Where the log stands, or nothing when it was never opened."""
-    rows = _STATE.rows(connection, (shard,))
-    return StateRow(*rows[0]) if rows else None
+    return StateRow(*answer.rows[0]) if answer.rows else None
+
+
+def state_of(connection: Connection, *, shard: int) -> StateRow | None:
+    """As `state_in`, asked by itself."""
+    (answer,) = together(connection, asking_state(shard))
+    return state_in(answer)
 
 
 def add_state(connection: Connection, row: Mapping[str, Any]) -> None:

@@ -7,10 +7,9 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from audit.prepared import Answer, Prepared, Values, together, told_as_core
+from audit.prepared import Answer, Asked, Prepared, together, told_as_core
 
 Tuples: TypeAlias = Sequence[tuple[Any, ...]]
-Asked: TypeAlias = tuple[Prepared, Sequence[Values]]
 _WIDTHS = (64, 16, 4, 1)
 _WORTH_COPYING = 256
 """Rows from which on PostgreSQL has them sooner when they are copied in."""

@@ -11,10 +11,11 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from audit import log
 from audit.log import Entry, Head, LogMoved, Recorded
+from audit.prepared import together
 from audit.tree import leaf_hash
 from consent.belgian_time import instant, time_of
 from exchange.database import WRITES, Database
-from exchange.directory import DirectoryReader, DirectoryState, read_directory
+from exchange.directory import Directory, DirectoryReader, DirectoryState, read_directory
 from exchange.key_store import KeyStore
 from exchange.security.vault import Vault
 from exchange.transaction import Committed, Outcome, Transaction
@@ -121,8 +122,11 @@ class BatchRunner:
         self, connection: Connection, commands: Iterator[Waiting], isolated: set[Waiting]
     ) -> Entry | None:
         """Run the commands and append their events; the first entry, if there is one."""
-        head = log.head(connection, shard=self._shard)
-        tx = self._transaction(connection, head)
+        stands, version = together(
+            connection, log.asking_head(shard=self._shard), self._directory.asking()
+        )
+        head = log.head_in(stands, shard=self._shard)
+        tx = self._transaction(connection, head, self._directory.heard(connection, version))
         events: list[Recorded] = []
         ran: list[tuple[Waiting, Outcome[Any], int]] = []
         all_guarded = len(isolated) > ISOLATIONS
@@ -145,7 +149,7 @@ class BatchRunner:
             start += count
         return entries[0] if entries else None
 
-    def _transaction(self, connection: Connection, head: Head) -> Transaction:
+    def _transaction(self, connection: Connection, head: Head, directory: Directory) -> Transaction:
         # Log time never runs backwards, whatever the host's clock does.
         now = max(head.last_t, instant(self._clock()))
         return Transaction(
@@ -153,7 +157,7 @@ class BatchRunner:
             shard=self._shard,
             at=time_of(now),
             now=now,
-            directory=self._directory.current(connection),
+            directory=directory,
             vault=self._vault,
             keys=self._keys,
         )

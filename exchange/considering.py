@@ -109,12 +109,14 @@ _CONSENTS = Prepared(register.CONSENTS)
 def on_file(tx: Transaction, client: KnownClient, recipient: OrganisationId) -> OnFile:
     """Read it, in one round trip; for a client that does not exist as well."""
     whose = {"shard": tx.shard, "client": client.id}
-    relations, consents, sections = together(
+    relations, consents, sections, *keys = together(
         tx.connection,
         (OPEN_FOR, [whose | {"recipient": recipient, "now": tx.now}]),
         (_CONSENTS, [{"in_shard": tx.shard, "of_client": client.id}]),
         (records.SECTIONS, [whose]),
+        *tx.keys.asking(client.id),
     )
+    tx.keys.heard(client.id, keys)
     return OnFile(relations_in(relations.rows), consents.rows, records.sections_in(sections.rows))
 
 

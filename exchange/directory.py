@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
 from sqlmodel import Field, SQLModel, col
 
-from audit.prepared import Prepared
+from audit.prepared import Answer, Asked, Prepared, together
 from consent.notices import NoticeLibrary
 from consent.register import notices_in
 from policies.agreements import Agreement, any_in_force, flows_between, read_agreement
@@ -196,10 +196,18 @@ class DirectoryReader:
         self._shard = shard
         self._last: Directory | None = None
 
+    def asking(self) -> Asked:
+        """What to ask for `heard`, beside other things."""
+        return _VERSION, [{"shard": self._shard}]
+
     def current(self, connection: Connection) -> Directory:
         """The directory at the version that the connection sees."""
-        found = _VERSION.rows(connection, {"shard": self._shard})
-        version = found[0][0] if found else 0
+        (answer,) = together(connection, self.asking())
+        return self.heard(connection, answer)
+
+    def heard(self, connection: Connection, answer: Answer) -> Directory:
+        """The directory at the version of the answer."""
+        version = answer.rows[0][0] if answer.rows else 0
         if self._last is None or self._last.version != version:
             self._last = read_directory(connection, shard=self._shard, version=version)
         return self._last

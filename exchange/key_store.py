@@ -28,7 +28,7 @@ from sqlalchemy.exc import OperationalError
 from sqlmodel import Field, SQLModel, col
 
 from audit.parts import Mac, blind, fingerprint
-from audit.prepared import Prepared
+from audit.prepared import Answer, Asked, Prepared
 from exchange.database import Database, Unsafe, sqlite_driver, sqlite_path
 from exchange.security.keys import KEY_BYTES, KeyDestroyed, KeyRing
 
@@ -61,6 +61,7 @@ class Shelf(Protocol):
     right after. `outside` are keys wrapped under another epoch than this, some at a time.
     """
 
+    def asking(self, key_id: bytes) -> list[Asked]: ...
     def get(self, key_id: bytes) -> bytes | None: ...
     def standing(self, key_ids: Sequence[bytes]) -> set[bytes]: ...
     def put(self, connection: Connection, rows: Mapping[bytes, bytes]) -> None: ...
@@ -93,6 +94,9 @@ class FileShelf:
             "CREATE TABLE IF NOT EXISTS audit_key_store (shard INTEGER NOT NULL, key_id BLOB"
             " NOT NULL, wrapped BLOB NOT NULL, PRIMARY KEY (shard, key_id)) STRICT, WITHOUT ROWID"
         )
+
+    def asking(self, key_id: bytes) -> list[Asked]:  # noqa: ARG002 - a file of its own
+        return []
 
     def get(self, key_id: bytes) -> bytes | None:
         with self._turn:
@@ -171,6 +175,9 @@ class SchemaShelf:
     def __init__(self, database: Database, *, shard: int) -> None:
         self._database, self._shard = database, shard
 
+    def asking(self, key_id: bytes) -> list[Asked]:
+        return [(_WRAPPED, [(self._shard, key_id)])]
+
     def get(self, key_id: bytes) -> bytes | None:
         with self._database.looking_engine.connect() as connection:
             rows = _WRAPPED.rows(connection, (self._shard, key_id))
@@ -217,6 +224,10 @@ def _mine(shard: int, key_id: bytes) -> Any:
     return (KEYS.c.shard == shard) & (KEYS.c.key_id == key_id)
 
 
+def _key_id(client: str) -> bytes:
+    return bytes.fromhex(client.replace("-", ""))
+
+
 class KeyStore:
     """The keys in use. `audit.log` seals with them through the same object (its `Keys`).
 
@@ -248,6 +259,22 @@ class KeyStore:
                 raise KeyDestroyed
             found = self._remember(key_id, self._unwrapped(key_id, wrapped))
         return found
+
+    def asking(self, client: str) -> list[Asked]:
+        """What to ask beside other things of a client, so that the key needs no look of its own.
+
+        Nothing where keys lie in a file. The answer goes to `heard`.
+        """
+        return self._shelf.asking(_key_id(client))
+
+    def heard(self, client: str, answers: Sequence[Answer]) -> None:
+        """The answer: a key that need not be looked up, or one that somebody has destroyed."""
+        key_id = _key_id(client)
+        for answer in answers:
+            if key_id in self._cached and not answer.rows:
+                self._forget(key_id)
+            elif answer.rows and key_id not in self._cached:
+                self._remember(key_id, self._unwrapped(key_id, answer.rows[0][0]))
 
     def _unwrapped(self, key_id: bytes, wrapped: bytes) -> bytes:
         try:
@@ -336,7 +363,7 @@ class KeyStore:
         self._shelf.close()
 
     def of_client(self, client: str) -> bytes:
-        return self.key(bytes.fromhex(client.replace("-", "")))
+        return self.key(_key_id(client))
 
     def of_actor(self, actor: str) -> tuple[bytes, bytes]:
         """Key id and key of a natural person who acts; made on first use."""

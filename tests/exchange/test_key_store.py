@@ -5,13 +5,14 @@ import stat
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
 from audit.events import Actor, ClientRegistered
 from audit.live import verify_log
+from audit.prepared import together
 from exchange.clients import find_or_add
 from exchange.database import Unsafe
 from exchange.key_store import KeyStore, open_key_store
@@ -210,6 +211,30 @@ def test_who_has_no_key_gets_none(store: KeyStore) -> None:
     with pytest.raises(KeyDestroyed):
         store.key(uuid4().bytes)
     assert store.by_id(uuid4().bytes) is None
+
+
+def test_a_key_is_asked_for_beside_other_things_of_its_client(
+    services: Services, store: KeyStore
+) -> None:
+    client = registered(services, "Anna")
+
+    hear_of(services, store, client, "")
+
+    assert store.of_client(client) == services.keys.of_client(client)
+    if services.database.is_sqlite:
+        assert store.asking(client) == []
+        return
+    with services.database.writing(shard=SHARD) as connection:
+        connection.execute(text("DELETE FROM overdracht_keys.audit_key_store"))
+    assert store.by_id(UUID(client).bytes) is not None  # from memory
+    hear_of(services, store, client)
+    assert store.by_id(UUID(client).bytes) is None
+
+
+def hear_of(services: Services, store: KeyStore, *clients: str) -> None:
+    with services.database.reading() as connection:
+        for client in clients:
+            store.heard(client, together(connection, *store.asking(client)))
 
 
 def test_another_ring_opens_no_key(services: Services, store: KeyStore) -> None:
