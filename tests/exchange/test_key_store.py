@@ -33,6 +33,7 @@ from tests.exchange.commands import (
     write_and_fail,
 )
 from tests.exchange.disasters import disk_full, gone
+from tests.exchange.tampering import tamper
 
 sqlite = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 postgresql = pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
@@ -224,8 +225,7 @@ def test_a_key_is_asked_for_beside_other_things_of_its_client(
     if services.database.is_sqlite:
         assert store.asking(client) == []
         return
-    with services.database.writing(shard=SHARD) as connection:
-        connection.execute(text("DELETE FROM overdracht_keys.audit_key_store"))
+    tamper(services, lambda it: it.execute(text("DELETE FROM overdracht_keys.audit_key_store")))
     assert store.by_id(UUID(client).bytes) is not None  # from memory
     hear_of(services, store, client)
     assert store.by_id(UUID(client).bytes) is None
