@@ -149,7 +149,10 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Look, without a lock. The database itself refuses to write here."""
+        """Look, without a lock, at one state from the first statement to the last.
+
+        The database itself refuses to write here.
+        """
         with self.reading_engine.connect() as connection, connection.begin():
             yield connection
 
@@ -226,7 +229,7 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
     connection.autocommit = False
 
 
-_LOOK = Prepared("SET TRANSACTION READ ONLY")
+_LOOK = Prepared("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 _LOCK = Prepared("SELECT pg_advisory_xact_lock(?, ?)")
 _HURRY = Prepared("SET LOCAL statement_timeout = '2s'")
 

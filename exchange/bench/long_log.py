@@ -28,6 +28,11 @@ STRIDE = 7_919
 """A prime: the places asked for lie all over the log."""
 STARTS = 5
 _CHUNK = 65_536
+# Upper tiles only grow: the guards of the log let nothing else pass.
+_GROW = (
+    "INSERT INTO audit_tile (shard, level, n, data) VALUES (?, ?, ?, ?)"
+    " ON CONFLICT (shard, level, n) DO UPDATE SET data = excluded.data"
+)
 
 
 def appends(settings: Settings, seconds: float) -> dict[str, float]:
@@ -122,13 +127,10 @@ def _write(file: Any, state: dict[str, Any], first: list[bytes], size: int) -> N
         for level, _, root in completed:
             upper.setdefault(level, []).append(root)
         done += len(leaves)
-    file.execute("DELETE FROM audit_tile WHERE level > 0")
     for level, roots in upper.items():
         for n in range(0, len(roots), TILE_WIDTH):
             data = b"".join(roots[n : n + TILE_WIDTH])
-            file.execute(
-                "INSERT INTO audit_tile VALUES (?, ?, ?, ?)", (SHARD, level, n // TILE_WIDTH, data)
-            )
+            file.execute(_GROW, (SHARD, level, n // TILE_WIDTH, data))
     file.execute("UPDATE audit_state SET size = ?, compact = ?", (size, b"".join(compact)))
 
 

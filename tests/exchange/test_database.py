@@ -146,6 +146,21 @@ def test_a_reader_cannot_write(database: Database) -> None:
             connection.execute(text(statement))
 
 
+def test_a_reader_sees_one_state_whatever_is_committed_meanwhile(database: Database) -> None:
+    count = text("SELECT count(*) FROM replay")
+    add = text("INSERT INTO replay (shard, token, until) VALUES (0, :token, 0)")
+
+    with database.reading() as reader:
+        before = reader.execute(count).scalar_one()
+        with database.writing(shard=0) as connection:
+            connection.execute(add, {"token": b"meanwhile"})
+        during = reader.execute(count).scalar_one()
+    with database.reading() as reader:
+        after = reader.execute(count).scalar_one()
+
+    assert (before, during, after) == (0, 0, 1)
+
+
 def test_a_reader_that_wants_a_connection_too_many_is_told_soon(settings: Settings) -> None:
     database = Database(DatabaseOptions(settings.url, readers=1))
 
