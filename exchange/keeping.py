@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from audit import expiry, retention
 from audit.export import Exported, ExportRefused
+from consent.belgian_time import instant
 from exchange.exporting import client_bundle, handover_bundle, range_bundle
 from exchange.flows.erase_client import Erased, Erasure, erase_client, finish_erasures
+from exchange.flows.expire_parts import expire_parts
 from exchange.flows.export_log import Asker, export_client, export_handover, export_range
 from exchange.flows.rotate_keys import close_rotation, rewrap_keys
 from exchange.operations import Line, OperationRefused
@@ -23,7 +26,7 @@ from exchange.security.keys import (
     with_new_epoch,
     without_older_epochs,
 )
-from exchange.services import Services
+from exchange.services import SHARD, Services
 from policies.decision import Refused
 from policies.vocabulary import Handle, HandoverId, OrganisationId, Reason
 
@@ -66,6 +69,20 @@ def keys_rotate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
     keks = before.kek[before.epoch], ring.kek[ring.epoch]
     services.writer.submit(close_rotation, *keks).result()
     yield {"epoch": ring.epoch, "wrapped": wrapped, "destroyed": 0}
+
+
+def retention_run(services: Services, _asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Let parts expire that have had their time, a stretch of the log at a time."""
+    total = 0
+    while True:
+        due = retention.due(max(instant(services.clock()), 0))
+        with services.database.reading() as connection:
+            found = expiry.stretches(connection, shard=SHARD, due=due)
+        gone = services.writer.submit(expire_parts, found).result().value if found else 0
+        if not isinstance(gone, int) or not gone:
+            break
+        total += gone
+    yield {"parts": total, "journal_emptied": services.database.empty_journal()}
 
 
 def audit_export(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
@@ -124,6 +141,7 @@ VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
     "audit export": audit_export,
     "clients erase": clients_erase,
     "keys rotate": keys_rotate,
+    "retention run": retention_run,
 }
 
 
