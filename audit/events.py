@@ -13,6 +13,7 @@ from audit.log_events import (
     IntakeImported,
     KeyRotated,
     LogOpened,
+    PartsExpired,
     PolicyChanged,
     SubjectErased,
 )
@@ -99,6 +100,7 @@ __all__ = [
     "NoticeAcknowledged",
     "NoticeDelivered",
     "NoticeUndelivered",
+    "PartsExpired",
     "PersonEvent",
     "PolicyChanged",
     "SubjectErased",

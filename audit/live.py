@@ -122,14 +122,26 @@ def _check_counts(
         due = size // width if level == 0 else -(-(size >> 8 * level) // TILE_WIDTH)
         if tiles != due:
             findings.add("tile", None, f"{tiles} tiles on level {level} where {due} are due")
-    buried = tallies.tombstones(connection, shard=shard)
-    for state, stated in leaves.tombstones.items():
-        if buried.get(_STATES[state], 0) != stated:
-            words = f"{buried.get(_STATES[state], 0)} parts are {state}, {stated} are owned up to"
-            findings.add("balance", None, words)
-    whole = not (buried.get(records.EXPIRED) or buried.get(records.LOST))
-    for first in tallies.miscounted(connection, shard=shard):
-        findings.add("counter", first, "a client's counter is not the number of entries",
-                     contradicts=whole)  # fmt: skip
+    _check_tombstones(connection, shard, leaves, findings)
     for first in tallies.rows_beyond(connection, shard=shard, size=size):
         findings.add("state", first, "a part or index row beyond the size of the log")
+
+
+def _check_tombstones(
+    connection: Connection, shard: int, leaves: LeafCheck, findings: Findings
+) -> None:
+    """Every part that is gone is owned up to, and clients miss no number besides."""
+    buried = tallies.tombstones(connection, shard=shard)
+    for state, stated in leaves.tombstones.items():
+        n = sum(more for (why, _), more in buried.items() if why == _STATES[state])
+        if n != stated:
+            findings.add("balance", None, f"{n} parts are {state}, {stated} are owned up to")
+    kept = tallies.kept_too_long(connection, shard=shard)
+    if kept is not None:
+        findings.add("balance", kept, "a number is kept, and a later one has expired")
+    gone = buried.get((records.EXPIRED, "s"), 0) + buried.get((records.LOST, "s"), 0)
+    for first, short in tallies.miscounted(connection, shard=shard):
+        if 0 <= short <= gone:
+            gone -= short
+        else:
+            findings.add("counter", first, "a client's counter is not the number of entries")

@@ -36,6 +36,15 @@ class SubjectErased(LogEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartsExpired(LogEvent):
+    """Parts have had their time: how many, by which rules."""
+
+    kind = "parts.expired"
+    n: int
+    policy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChanged(LogEvent):
     """Another policy bundle is in force."""
 

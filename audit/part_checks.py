@@ -23,7 +23,8 @@ class PartCheck:
     def __init__(self, findings: Findings, keys: PartKeys) -> None:
         self._findings, self._keys = findings, keys
         self._counted: Counter[tuple[bytes, str]] = Counter()
-        self._gone = False
+        self._expired = self._lost = 0
+        """Numbers that are gone, and that no client was yet found to miss."""
         self._withdrawals = Withdrawals()
 
     def take(
@@ -48,7 +49,8 @@ class PartCheck:
         try:
             text: dict[str, Any] = loads(open_part(body, part, self._keys))
         except PartGone:
-            self._gone |= part.state in (EXPIRED, LOST)
+            self._expired += part.label == "s" and part.state == EXPIRED
+            self._lost += part.label == "s" and part.state == LOST
             clean = part.key_id is None and part.ct is None
             if part.state not in (SHREDDED, EXPIRED, LOST) or not clean:
                 self._findings.add("part", at, "a tombstone that still holds something")
@@ -74,11 +76,21 @@ class PartCheck:
             self._findings.add("part", at, "a part s under a key that is not its client's")
         series = key_id, said.get("ser", "")
         expected = self._counted[series] + 1
-        if number != expected:
-            # Where parts have expired their numbers are gone as well, and prove nothing.
+        if number != expected and not self._accounted(number, expected):
             words = f"number {number} of a client where {expected} was due"
-            self._findings.add("number", at, words, contradicts=not self._gone)
+            self._findings.add("number", at, words)
         self._counted[series] = number if type(number) is int else expected
+
+    def _accounted(self, number: Any, expected: int) -> bool:
+        """Whether as many numbers are gone as are skipped: expired ones only before the first."""
+        skipped = number - expected if type(number) is int else -1
+        if expected == 1 and 0 <= skipped <= self._expired:
+            self._expired -= skipped
+            return True
+        if 0 <= skipped <= self._lost:
+            self._lost -= skipped
+            return True
+        return False
 
     def _compare_index(
         self,

@@ -65,12 +65,14 @@ class Hit(NamedTuple):
 class Timeline:
     """Everything about one person, oldest first, and whether that can be shown to be all.
 
-    `missing` are numbers of the person's own counter that no entry found has.
+    `missing` are numbers of the person's own counter that no entry found has; the first
+    `expired` of them have had their time, which the log owns up to.
     """
 
     size: int
     hits: tuple[Hit, ...]
     missing: tuple[int, ...]
+    expired: int = 0
 
     @property
     def complete(self) -> bool:
@@ -118,10 +120,15 @@ def timeline(connection: Connection, *, shard: int, client: str, keys: PartKeys)
     key_id = bytes.fromhex(client.replace("-", ""))
     known = records.subjects_of(connection, shard=shard, key_ids=[key_id])
     counted = known[key_id][0] if key_id in known else 0
-    numbers = {_number(connection, shard, hit, keys) for hit in hits}
-    most = max((number for number in numbers if number is not None), default=0)
-    missing = tuple(number for number in range(1, max(counted, most) + 1) if number not in numbers)
-    return Timeline(0 if state is None else state.size, hits, missing)
+    told = (_number(connection, shard, hit, keys) for hit in hits)
+    numbers = {number for number in told if number is not None}
+    most = max(numbers, default=0)
+    expired = min(numbers, default=counted + 1) - 1
+    if expired > _expired(connection, shard):
+        expired = 0
+    due = range(expired + 1, max(counted, most) + 1)
+    missing = tuple(number for number in due if number not in numbers)
+    return Timeline(0 if state is None else state.size, hits, missing, expired)
 
 
 def opened(
@@ -139,6 +146,13 @@ def text_of(body: Mapping[str, Any], part: PartRow, keys: PartKeys) -> bytes | N
         return open_part(body, part, keys)
     except (PartGone, KeyNotAtHand, PartChanged):
         return None
+
+
+def _expired(connection: Connection, shard: int) -> int:
+    """How many parts have expired, as the log owns up to it."""
+    wanted = Filter(kinds=("parts.expired",))
+    statement = _selecting(shard, wanted).where(text(records.OWNING_UP))
+    return sum(int(_hit(row).body["e"]["n"]) for row in connection.execute(statement))
 
 
 def _number(connection: Connection, shard: int, hit: Hit, keys: PartKeys) -> int | None:

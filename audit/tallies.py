@@ -5,6 +5,7 @@ from sqlmodel import col
 
 from audit.parts import NOBODY
 from audit.records import (
+    EXPIRED,
     LIVE,
     AuditIndex,
     AuditPart,
@@ -25,9 +26,18 @@ _TILES = (
     .group_by(col(AuditTile.level))
 )
 _TOMBSTONES = (
-    select(col(AuditPart.state), func.count().label("n"))
+    select(col(AuditPart.state), col(AuditPart.label), func.count().label("n"))
     .where(of_shard(AuditPart), col(AuditPart.state) != LIVE)
-    .group_by(col(AuditPart.state))
+    .group_by(col(AuditPart.state), col(AuditPart.label))
+)
+_NUMBERS = (of_shard(AuditPart), col(AuditPart.label) == "s")
+_KEPT_TOO_LONG = select(func.min(col(AuditPart.idx))).where(
+    *_NUMBERS,
+    col(AuditPart.state) == LIVE,
+    col(AuditPart.idx)
+    < select(func.max(col(AuditPart.idx)))
+    .where(*_NUMBERS, col(AuditPart.state) == EXPIRED)
+    .scalar_subquery(),
 )
 _COUNTED = (
     select(col(AuditPart.key_id), func.count().label("n"), func.min(col(AuditPart.idx)).label("i"))
@@ -40,8 +50,9 @@ _COUNTED = (
     .group_by(col(AuditPart.key_id))
     .subquery()
 )
+_counter = col(AuditSubject.n) + col(AuditSubject.n_delayed)
 _MISCOUNTED = union_all(
-    select(_COUNTED.c.i)
+    select(_COUNTED.c.i, (func.coalesce(_counter, 0) - _COUNTED.c.n).label("short"))
     .select_from(
         outerjoin(
             _COUNTED,
@@ -50,11 +61,11 @@ _MISCOUNTED = union_all(
         )
     )
     .where(
-        func.coalesce(col(AuditSubject.n) + col(AuditSubject.n_delayed), 0) != _COUNTED.c.n,
+        func.coalesce(_counter, 0) != _COUNTED.c.n,
     ),
-    select(null()).where(
+    select(null(), _counter).where(
         of_shard(AuditSubject),
-        col(AuditSubject.n) + col(AuditSubject.n_delayed) > 0,
+        _counter > 0,
         col(AuditSubject.key_id).not_in(select(_COUNTED.c.key_id)),
     ),
 )
@@ -86,14 +97,21 @@ def tiles_per_level(connection: Connection, *, shard: int) -> list[tuple[int, in
     return [(level, tiles) for level, tiles in connection.execute(_TILES, {"at_shard": shard})]
 
 
-def tombstones(connection: Connection, *, shard: int) -> dict[int, int]:
-    """How many parts are gone, by the state that says why."""
-    return {row.state: row.n for row in connection.execute(_TOMBSTONES, {"at_shard": shard})}
+def tombstones(connection: Connection, *, shard: int) -> dict[tuple[int, str], int]:
+    """How many parts are gone, by the state that says why and by their label."""
+    rows = connection.execute(_TOMBSTONES, {"at_shard": shard})
+    return {(row.state, row.label): row.n for row in rows}
 
 
-def miscounted(connection: Connection, *, shard: int) -> list[int | None]:
-    """For every client whose counter is not the number of parts s: the first of these."""
-    return list(connection.scalars(_MISCOUNTED, {"at_shard": shard}))
+def miscounted(connection: Connection, *, shard: int) -> list[tuple[int | None, int]]:
+    """For every client whose counter is not the number of parts s: the first, how many lack."""
+    return [(first, short) for first, short in connection.execute(_MISCOUNTED, {"at_shard": shard})]
+
+
+def kept_too_long(connection: Connection, *, shard: int) -> int | None:
+    """The first number of a client that is kept although a later one has expired."""
+    first: int | None = connection.scalar(_KEPT_TOO_LONG, {"at_shard": shard})
+    return first
 
 
 def rows_beyond(connection: Connection, *, shard: int, size: int) -> list[int]:

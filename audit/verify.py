@@ -1259,9 +1259,13 @@ def _check_part(run: Run, index: int, label: str, part: Mapping[str, Any]) -> No
 
 
 def check_numbers(run: Run) -> None:
-    """8. The entries of each person disclosed are numbered without a gap."""
+    """8. The entries of each person disclosed are numbered without a gap.
+
+    Where the first of them have expired, from the first on that is kept.
+    """
     counted: Counter[tuple[str, str]] = Counter()
     gap: int | None = None
+    spare, gone = _expired_numbers(run), 0
     for index, label, said in run.texts:
         client, number = said.get("client"), said.get("sn", -1)
         if label != "s" or client is None:
@@ -1270,11 +1274,17 @@ def check_numbers(run: Run) -> None:
         if not _is_whole(number) or not number > counted[series]:
             run.findings.add("number", index, "a number of a person twice, or out of order")
             continue
-        gap = index if number != counted[series] + 1 and gap is None else gap
+        skipped = number - counted[series] - 1
+        if skipped and series not in counted and skipped <= spare:
+            spare, gone = spare - skipped, gone + skipped
+        elif skipped and gap is None:
+            gap = index
         counted[series] = number
     if counted and gap is None:
         told = ", ".join(str(number) for number in counted.values())
         run.notes.append(f"numbered without a gap: {told} entries of {len(counted)} person(s)")
+        if gone:
+            run.notes.append(f"the first {gone} of these have expired, which the log owns up to")
     if "client" in run.manifest["filters"] and (gap is not None or not counted):
         run.missing("number", "entries of this person are missing: the record is not complete", gap)
     elif (
@@ -1287,6 +1297,15 @@ def check_numbers(run: Run) -> None:
         run.notes.append("a selection: that nothing was left out of it is not proven")
 
 
+def _expired_numbers(run: Run) -> int:
+    """How many numbers can have expired at most: as many as the log owns up to, or as are shown."""
+    shown = sum(
+        label == "s" and each.get("state") == "expired" for (_, label), each in run.parts.items()
+    )
+    owned = run.leaves.tombstones["expired"] if run.leaves else 0
+    return shown if run.whole else owned
+
+
 def check_balance(run: Run) -> None:
     """9. Tombstones are owned up to: erased, expired, lost, and nothing besides."""
     if run.leaves is None:
@@ -1296,6 +1315,25 @@ def check_balance(run: Run) -> None:
         if shown[state] > owned or (run.whole and shown[state] != owned):
             words = f"{shown[state]} parts are {state}, and {owned} are owned up to"
             run.findings.add("balance", None, words, contradicts=run.whole)
+    if run.whole:
+        _check_expired(run)
+
+
+def _check_expired(run: Run) -> None:
+    """Numbers expire in order: called so for one person's sake, they leave older ones standing."""
+    states = {
+        index: each.get("state", "shown")
+        for (index, label), each in run.parts.items()
+        if label == "s"
+    }
+    gone = {index for index, state in states.items() if state not in ("shown", "withheld")}
+    expired = (index for index in gone if states[index] == "expired")
+    for index in range(max(expired, default=0)):
+        leaf = run.leaf(index) if index not in gone else None
+        if leaf is not None and read_leaf(leaf).kind in PERSON_KINDS:
+            words = "a number is kept, and a later one has expired"
+            run.findings.add("balance", index, words)
+            return
 
 
 def check_times(run: Run) -> None:

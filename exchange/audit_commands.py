@@ -14,7 +14,9 @@ from exchange.services import SHARD, open_keys
 from exchange.settings import read_settings
 from exchange.terminal import Json, done, print_json, say
 from exchange.terminal import stop as stop_with
+from exchange.viewing import VIEWS
 
+_FORMS = ", ".join(VIEWS)
 audit = typer.Typer(no_args_is_help=True, help="The audit log.")
 
 
@@ -58,9 +60,15 @@ def audit_export(
     handover: Annotated[str, typer.Option(help="The evidence of one handover.")] = "",
     start: Annotated[int, typer.Option("--from", min=0, help="First entry of a range.")] = 0,
     stop: Annotated[int | None, typer.Option("--to", min=0, help="One past its last.")] = None,
+    form: Annotated[str, typer.Option("--as", help=f"Lines of JSON instead: {_FORMS}.")] = "",
     as_json: Json = False,
 ) -> None:
-    """Write a bundle that anybody can verify offline, with the verify.py inside or of a release."""
+    """Write a bundle that anybody can verify offline, with the verify.py inside or of a release.
+
+    With --as, write what other registers take: a view of the same entries, which proves nothing.
+    """
+    if form and form not in VIEWS:
+        stop_with(f"there is no such form; choose from {_FORMS}")
     if bool(client) != bool(organisation) or (client and handover):
         stop_with("give --client with --organisation, or --handover, or a range")
     asked = {
@@ -70,10 +78,14 @@ def audit_export(
         "handover": handover,
         "from": start,
         "to": stop,
+        "as": form,
     }
     made = done("audit export", asked)
     if as_json:
         print_json(made)
+        return
+    if form:
+        say(f"{made['entries']} entries as {form} in {out}.")
         return
     say(f"{made['entries']} entries of {made['size']} in {out}.")
     if made["unreadable"]:

@@ -20,7 +20,7 @@ from audit.log import NotOpened
 from exchange.audit_commands import audit
 from exchange.checks import Finding, examine
 from exchange.database import Database, DatabaseOptions, Unsafe
-from exchange.keeping_commands import clients, keys
+from exchange.keeping_commands import clients, keys, retention
 from exchange.migrations import SchemaBehind, migrate
 from exchange.operations import OperationRefused
 from exchange.reports import import_report
@@ -61,6 +61,7 @@ for name, part in {
     "audit": audit,
     "clients": clients,
     "keys": keys,
+    "retention": retention,
     "witness": witness,
 }.items():
     app.add_typer(part, name=name)

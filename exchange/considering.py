@@ -88,9 +88,14 @@ class Considered:
 
 def record_of(tx: Transaction, client: KnownClient) -> ClientRecord:
     """What is sealed in the client's row. Nobody has no identity and no flags."""
+    return opened_record(tx.vault, client)
+
+
+def opened_record(vault: Vault, client: KnownClient) -> ClientRecord:
+    """As `record_of`, for whoever has the vault and no transaction."""
     if client.id == NOBODY:
         return ClientRecord({}, frozenset())
-    body = json.loads(tx.vault.open(client.id, client.sealed, "client"))
+    body = json.loads(vault.open(client.id, client.sealed, "client"))
     return ClientRecord(body["identity"], frozenset(body["flags"]))
 
 

@@ -31,8 +31,7 @@ def client_bundle(services: Services, out: IO[bytes], client: ClientId) -> Expor
     """Everything about one client, so that it can be shown to be everything."""
     with services.database.reading() as connection:
         source = _source(services, connection, SHOWN)
-        wanted = Filter(subject=services.keys.blind("sub", client))
-        indexes = search.indexes(connection, shard=SHARD, wanted=wanted)
+        indexes = entries_of_client(services, connection, client)
         return export.export_selection(source, out, indexes=indexes, filters={"client": "whole"})
 
 
@@ -42,21 +41,32 @@ def handover_bundle(
     """One handover: its entries, those of the consents it rested on, and their documents."""
     with services.database.reading() as connection:
         source = _source(services, connection, SHOWN)
-        timeline = search.timeline(
-            connection, shard=SHARD, client=evidence.client, keys=services.keys
-        )
-        indexes = [
-            hit.index
-            for hit in timeline.hits
-            if _belongs(services, connection, hit, handover, evidence.consents)
-        ]
         return export.export_selection(
             source,
             out,
-            indexes=indexes,
+            indexes=entries_of_handover(services, connection, handover, evidence),
             filters={"handover": handover},
             evidence=evidence.documents,
         )
+
+
+def entries_of_client(services: Services, connection: Connection, client: ClientId) -> list[int]:
+    """The places of everything about one client."""
+    wanted = Filter(subject=services.keys.blind("sub", client))
+    return search.indexes(connection, shard=SHARD, wanted=wanted)
+
+
+def entries_of_handover(
+    services: Services, connection: Connection, handover: str, evidence: Evidence
+) -> list[int]:
+    """The places of one handover's entries, and of those of the consents it rested on."""
+    client, keys = evidence.client, services.keys
+    timeline = search.timeline(connection, shard=SHARD, client=client, keys=keys)
+    return [
+        hit.index
+        for hit in timeline.hits
+        if _belongs(services, connection, hit, handover, evidence.consents)
+    ]
 
 
 def policy_text(connection: Connection, witnesses: Policy) -> str:

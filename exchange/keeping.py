@@ -5,15 +5,24 @@ One function a verb, as in `operations`: plain JSON in, progress lines and one r
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
+from audit import expiry, log, retention, tallies
 from audit.export import Exported, ExportRefused
-from exchange.exporting import client_bundle, handover_bundle, range_bundle
+from consent.belgian_time import instant
+from exchange.exporting import (
+    client_bundle,
+    entries_of_client,
+    entries_of_handover,
+    handover_bundle,
+    range_bundle,
+)
 from exchange.flows.erase_client import Erased, Erasure, erase_client, finish_erasures
-from exchange.flows.export_log import Asker, export_client, export_handover, export_range
+from exchange.flows.expire_parts import expire_parts
+from exchange.flows.export_log import Asker, Evidence, export_client, export_handover, export_range
 from exchange.flows.rotate_keys import close_rotation, rewrap_keys
 from exchange.operations import Line, OperationRefused
 from exchange.security.keys import (
@@ -23,9 +32,10 @@ from exchange.security.keys import (
     with_new_epoch,
     without_older_epochs,
 )
-from exchange.services import Services
+from exchange.services import SHARD, Services
+from exchange.viewing import write_view
 from policies.decision import Refused
-from policies.vocabulary import Handle, HandoverId, OrganisationId, Reason
+from policies.vocabulary import ClientId, Handle, HandoverId, OrganisationId, Reason
 
 OPERATOR = Asker("app:operator")
 _CODE = r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,59}"
@@ -68,8 +78,31 @@ def keys_rotate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
     yield {"epoch": ring.epoch, "wrapped": wrapped, "destroyed": 0}
 
 
+def retention_run(services: Services, _asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Let parts expire that have had their time, a stretch of the log at a time."""
+    total = 0
+    while True:
+        due = retention.due(max(instant(services.clock()), 0))
+        with services.database.reading() as connection:
+            found = expiry.stretches(connection, shard=SHARD, due=due)
+        gone = services.writer.submit(expire_parts, found).result().value if found else 0
+        if not isinstance(gone, int) or not gone:
+            break
+        total += gone
+    yield {"parts": total, "journal_emptied": services.database.empty_journal()}
+
+
 def audit_export(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
-    """Write a bundle to the new file `out`: a range, a client's record, or one handover."""
+    """Write to the new file `out`: a range, a client's record, or one handover.
+
+    As a bundle, or `as` the form of others, which is a view and proves nothing by itself.
+    """
+    if asked.get("as"):
+        path = Path(asked["out"])
+        with _new_file(path) as out:
+            written = _viewed(services, asked, out)
+        yield {"file": path.name, "entries": written}
+        return
     services.checkpointing.once(again=True)
     path = Path(asked["out"])
     try:
@@ -87,22 +120,52 @@ def audit_export(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]
 
 
 def _bundle(services: Services, asked: Mapping[str, Any], out: IO[bytes]) -> Exported:
+    wanted = _wanted(services, asked)
+    if isinstance(wanted, str):
+        return client_bundle(services, out, wanted)
+    if isinstance(wanted, Evidence):
+        return handover_bundle(services, out, asked["handover"], wanted)
+    return range_bundle(services, out, *wanted)
+
+
+def _viewed(services: Services, asked: Mapping[str, Any], out: IO[bytes]) -> int:
+    wanted = _wanted(services, asked)
+    with services.database.reading() as connection:
+        indexes: Iterable[int]
+        if isinstance(wanted, str):
+            indexes = entries_of_client(services, connection, wanted)
+        elif isinstance(wanted, Evidence):
+            indexes = entries_of_handover(services, connection, asked["handover"], wanted)
+        else:
+            size = log.head(connection, shard=SHARD).size
+            least = tallies.min_index(connection, shard=SHARD)
+            start, stop = wanted
+            indexes = range(max(start, least), size if stop is None else min(stop, size))
+        return write_view(services, connection, out, form=asked["as"], indexes=indexes)
+
+
+Wanted: TypeAlias = ClientId | Evidence | tuple[int, int | None]
+"""A client's record, a handover's evidence, or a range."""
+
+
+def _wanted(services: Services, asked: Mapping[str, Any]) -> Wanted:
+    """What is asked for; that it was asked is logged from here on."""
     submit = services.writer.submit
     if asked.get("client"):
         holder, handle = OrganisationId(asked["organisation"]), Handle(asked["client"])
         client = submit(export_client, OPERATOR, holder, handle).result().value
         if isinstance(client, Refused):
             raise OperationRefused("there is no such client of this organisation")
-        return client_bundle(services, out, client)
+        return client
     if asked.get("handover"):
         handover = HandoverId(asked["handover"])
         evidence = submit(export_handover, OPERATOR, handover).result().value
         if isinstance(evidence, Refused):
             raise OperationRefused("there is no such handover")
-        return handover_bundle(services, out, handover, evidence)
+        return evidence
     start, stop = asked.get("from") or 0, asked.get("to")
     submit(export_range, OPERATOR, start, stop).result()
-    return range_bundle(services, out, start, stop)
+    return start, stop
 
 
 @contextmanager
@@ -124,6 +187,7 @@ VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
     "audit export": audit_export,
     "clients erase": clients_erase,
     "keys rotate": keys_rotate,
+    "retention run": retention_run,
 }
 
 

@@ -1,4 +1,4 @@
-"""The command line for keeping: erasing a client, rotating keys."""
+"""The command line for keeping: erasing a client, rotating keys, letting parts expire."""
 
 from typing import Annotated
 
@@ -8,6 +8,7 @@ from exchange.terminal import Json, done, print_json, say
 
 clients = typer.Typer(no_args_is_help=True, help="People whose data is held here.")
 keys = typer.Typer(no_args_is_help=True, help="The keys that seal what is personal.")
+retention = typer.Typer(no_args_is_help=True, help="How long the log keeps what is personal.")
 
 
 @clients.command("erase")
@@ -54,3 +55,15 @@ def keys_rotate(
     say(f"Epoch {result['epoch']}: {result['wrapped']} keys wrapped anew.")
     if result["destroyed"]:
         say(f"{result['destroyed']} earlier key-encrypting keys are destroyed.")
+
+
+@retention.command("run")
+def retention_run(as_json: Json = False) -> None:
+    """Let sealed parts go that are older than ten years. Run it daily; entries and proofs stay."""
+    result = done("retention run", {})
+    if as_json:
+        print_json(result)
+        return
+    say(f"{result['parts']} sealed parts have had their time and are gone.")
+    if not result["journal_emptied"]:
+        say("The write-ahead log was in use; it is emptied with the next run or stop.")

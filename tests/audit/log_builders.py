@@ -28,6 +28,7 @@ from audit.verify import Report
 
 VECTORS = Path(__file__).parents[1] / "data" / "vectors"
 NOON = datetime(2026, 9, 21, 12, tzinfo=UTC)
+EPOCH_OF_NOON = int(NOON.timestamp()) * 1_000_000
 POLICY = urlsafe_b64encode(hashlib.sha256(b"policy").digest()).decode().rstrip("=")
 ANN, BEN = "6ef336c2-34b2-40f1-8b9f-19331c122f7a", "0d9c6b6e-5a68-4c43-9a5c-1f1e0c7f2a11"
 COUNSELLOR = Actor(user="u-0b9e6c1a7d2f4c8b", capacity="begeleider")

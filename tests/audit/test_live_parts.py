@@ -213,18 +213,6 @@ def test_a_tombstone_holds_nothing_and_leaves_nothing_in_the_index(
     assert {"part": 2, "index": 2}.items() <= found(report).items()
 
 
-def test_what_has_expired_makes_a_gap_that_proves_nothing(connection: Connection) -> None:
-    keys = Ring()
-    a_log(connection, keys, 20)
-
-    change(connection, AuditPart, 1, state=records.EXPIRED, ct=None, key_id=None)
-    change(connection, AuditIndex, 1, subject_blind=None, actor_blind=None, consent_blind=None)
-
-    report = deep(connection, keys)
-    by_code = {each.code: each.contradicts for each in report.findings}
-    assert by_code == {"balance": True, "counter": False, "number": False}
-
-
 def test_a_key_that_is_not_at_hand_is_said_and_is_no_contradiction(
     connection: Connection,
 ) -> None:
