@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from audit.export import Exported, ExportRefused
+from exchange import log_rotation
 from exchange.exporting import client_bundle, handover_bundle, range_bundle
 from exchange.flows.erase_client import Erased, Erasure, erase_client, finish_erasures
 from exchange.flows.export_log import Asker, export_client, export_handover, export_range
@@ -51,7 +52,14 @@ def clients_erase(services: Services, asked: Mapping[str, Any]) -> Iterator[Line
 
 
 def keys_rotate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
-    """Wrap every living key anew; with `destroy_old`, end the epochs that came before."""
+    """Wrap every living key anew; with `destroy_old`, end the epochs that came before.
+
+    With `use` log: the key that signs the log's heads instead.
+    """
+    if asked.get("use") == "log":
+        turn = log_rotation.destroy_old if asked.get("destroy_old") else log_rotation.begin
+        yield turn(services)
+        return
     path = services.settings.data_dir / "keys.json"
     before = read_key_ring(path)
     if asked.get("destroy_old"):
