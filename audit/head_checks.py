@@ -24,10 +24,10 @@ def verify_heads(
     findings, state = Findings(), records.state_of(connection, shard=shard)
     if state is None:
         return ()
-    vkeys = published.signer_keys(connection, shard=shard)
+    history = published.key_history(connection, shard=shard)
     after = 0 if everything else published.size_before_last(connection, LAST, shard=shard)
     for head in published.heads(connection, shard=shard, after=after):
-        note = open_note(head.note, vkeys)
+        note = open_note(head.note, published.keys_for(history, head.size))
         said = checkpoint_in(note)
         if said != Checkpoint(state.origin, head.size, head.root):
             findings.add("head", head.size, "a published head is not one that the log signed")

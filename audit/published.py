@@ -86,6 +86,14 @@ class Cosigned(NamedTuple):
     line: str
 
 
+class SignerKey(NamedTuple):
+    """A key of the log's history: the first size it signed, and the last, once it was ended."""
+
+    vkey: str
+    from_size: int
+    to_size: int | None
+
+
 _HEAD = tuple(col(getattr(AuditCheckpoint, name)) for name in Head._fields)
 _LATEST = (
     select(*_HEAD)
@@ -131,7 +139,11 @@ _RENEW = (
     )
     .values(at=bindparam("new_at"), line=bindparam("new_line"))
 )
-_KEYS = select(col(AuditSignerKey.vkey), col(AuditSignerKey.use)).where(of_shard(AuditSignerKey))
+_KEYS = (
+    select(*(col(getattr(AuditSignerKey, name)) for name in SignerKey._fields))
+    .where(of_shard(AuditSignerKey), col(AuditSignerKey.use) == bindparam("for_use"))
+    .order_by(col(AuditSignerKey.from_size), col(AuditSignerKey.vkey))
+)
 
 
 def latest(connection: Connection, *, shard: int) -> Head | None:
@@ -206,8 +218,18 @@ def keep_cosigned(
 
 def signer_keys(connection: Connection, *, shard: int, use: str = "log") -> list[str]:
     """Every key that ever signed for this use, as its text."""
-    rows = connection.execute(_KEYS, {"at_shard": shard})
-    return [row.vkey for row in rows if row.use == use]
+    return [each.vkey for each in key_history(connection, shard=shard, use=use)]
+
+
+def key_history(connection: Connection, *, shard: int, use: str = "log") -> list[SignerKey]:
+    """Every key that ever signed for this use, and from which size to which (section 17)."""
+    rows = connection.execute(_KEYS, {"at_shard": shard, "for_use": use})
+    return [SignerKey(*row) for row in rows]
+
+
+def keys_for(history: Sequence[SignerKey], size: int) -> list[str]:
+    """The keys whose word counts for a head of this size: not those that had ended before."""
+    return [each.vkey for each in history if each.to_size is None or size <= each.to_size]
 
 
 def keep_signer_keys(

@@ -93,7 +93,8 @@ def _check_last_head(connection: Connection, shard: int, vkeys: Sequence[str]) -
     )
     if head is None or state is None:
         return
-    known = [*published.signer_keys(connection, shard=shard), *vkeys]
+    history = published.key_history(connection, shard=shard)
+    known = [*published.keys_for(history, head.size), *vkeys]
     said = checkpoint_in(open_note(head.note, known))
     if said != Checkpoint(state.origin, head.size, head.root):
         raise LogDamaged("the last published head is not one that the log signed")

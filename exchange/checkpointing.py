@@ -80,6 +80,11 @@ class Checkpointing:
         self._offered: datetime | None = None
 
     @property
+    def keys(self) -> tuple[NoteKey, ...]:
+        """What signs here today; of one kind the older first."""
+        return tuple(self._keys)
+
+    @property
     def vkeys(self) -> list[str]:
         """What the signatures of today are verified with."""
         return [key.vkey.text for key in self._keys]
@@ -143,6 +148,11 @@ class Checkpointing:
         self._admission.hold_disclosures(unwitnessed=bool(limit) and silent >= limit)
         return silent
 
+    def change_keys(self, change: Callable[[], Sequence[NoteKey]]) -> None:
+        """Sign with the keys that `change` gives; nothing is signed while it runs."""
+        with self._turn:
+            self._keys = change()
+
     def close(self) -> None:
         """Let another one sign."""
         with self._turn:
@@ -169,8 +179,9 @@ class Checkpointing:
         except HighWaterUnreadable:
             raise Frozen("the high-water file can not be read") from None
         with self._database.reading() as connection:
-            known = published.signer_keys(connection, shard=self._shard)
-            if mark is not None and not signer.is_ours(mark, [*known, *self.vkeys]):
+            history = published.key_history(connection, shard=self._shard)
+            known = [*published.keys_for(history, mark.size), *self.vkeys] if mark else []
+            if mark is not None and not signer.is_ours(mark, known):
                 raise Frozen("the high-water file holds no head that we signed")
             return signer.last_signed(connection, shard=self._shard, mark=mark)
 

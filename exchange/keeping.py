@@ -13,6 +13,7 @@ from typing import IO, Any, TypeAlias
 from audit import expiry, log, retention, tallies
 from audit.export import Exported, ExportRefused
 from consent.belgian_time import instant
+from exchange import log_rotation
 from exchange.exporting import (
     client_bundle,
     entries_of_client,
@@ -61,7 +62,14 @@ def clients_erase(services: Services, asked: Mapping[str, Any]) -> Iterator[Line
 
 
 def keys_rotate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
-    """Wrap every living key anew; with `destroy_old`, end the epochs that came before."""
+    """Wrap every living key anew; with `destroy_old`, end the epochs that came before.
+
+    With `use` log: the key that signs the log's heads instead.
+    """
+    if asked.get("use") == "log":
+        turn = log_rotation.destroy_old if asked.get("destroy_old") else log_rotation.begin
+        yield turn(services)
+        return
     path = services.settings.data_dir / "keys.json"
     before = read_key_ring(path)
     if asked.get("destroy_old"):

@@ -1,5 +1,6 @@
 """The command line for keeping: erasing a client, rotating keys, letting parts expire."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -35,11 +36,21 @@ def clients_erase(
         say("The write-ahead log was in use; it is emptied with the next erasure or stop.")
 
 
+class Use(StrEnum):
+    """What the keys are for that are changed."""
+
+    KEK = "kek"
+    LOG = "log"
+
+
 @keys.command("rotate")
 def keys_rotate(
+    use: Annotated[
+        Use, typer.Option(help="kek: what wraps all keys; log: what signs the log's heads.")
+    ] = Use.KEK,
     destroy_old: Annotated[
         bool,
-        typer.Option("--destroy-old", help="End earlier epochs: older backups open no more."),
+        typer.Option("--destroy-old", help="End the earlier ones: older backups open no more."),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -47,10 +58,18 @@ def keys_rotate(
 
     When the last backup from before may go, run it again with --destroy-old. Several servers
     on one database share one keys.json: copy it to them, and restart them, in between.
+
+    With --use log: a new key signs the log beside the old one. Give it to the witnesses and to
+    all who verify; then run it again with --destroy-old. What the old one signed still opens.
     """
-    result = done("keys rotate", {"destroy_old": destroy_old})
+    result = done("keys rotate", {"use": use.value, "destroy_old": destroy_old})
     if as_json:
         print_json(result)
+        return
+    if use is Use.LOG:
+        for each in result["keys"]:
+            say(f"log {each}")
+        say(f"{len(result['ended'])} keys are destroyed." if destroy_old else "Both keys sign.")
         return
     say(f"Epoch {result['epoch']}: {result['wrapped']} keys wrapped anew.")
     if result["destroyed"]:

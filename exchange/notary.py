@@ -35,12 +35,12 @@ def log_keys(settings: Settings, database: Database, *, shard: int) -> Sequence[
         return ()
     with database.reading() as connection:
         origin = origin_of(connection, shard)
-        signed_before = bool(published.signer_keys(connection, shard=shard))
+        history = published.key_history(connection, shard=shard)
     return open_log_keys(
         settings.log_key_path,
         origin,
         algorithms=[ALGORITHMS[each] for each in settings.checkpoint_signatures.split(",")],
-        signed_before=signed_before,
+        history=history,
     )
 
 

@@ -1,10 +1,14 @@
-"""Rotate the key-encrypting key: living keys are wrapped anew, so that old backups open no more.
+"""Rotate the keys of the house: the one that wraps all others, and those that sign the log.
 
-Some keys at a time, each step committed: nobody waits long, and a crash is gone on from.
+Living keys are wrapped anew, so that old backups open no more: some at a time, each step
+committed, so that nobody waits long and a crash is gone on from. A key that signs the log is
+named in the log before it signs, and stands in its history for ever.
 """
 
-from audit import log
-from audit.events import KeyRotated
+from collections.abc import Sequence
+
+from audit import log, published
+from audit.events import AdminChanged, KeyRotated
 from audit.parts import fingerprint
 from exchange.security.keys import KeyRing
 from exchange.transaction import Outcome, Transaction
@@ -22,3 +26,28 @@ def close_rotation(tx: Transaction, old: bytes, new: bytes) -> Outcome[None]:
     size = log.head(tx.connection, shard=tx.shard).size
     event = KeyRotated(use="kek", old=fingerprint(old), new=fingerprint(new), from_size=size)
     return Outcome(None, (event,))
+
+
+def name_log_keys(tx: Transaction, pairs: Sequence[tuple[str, str]]) -> Outcome[int]:
+    """Log which key follows which (vkeys, old and new); from now on both sign.
+
+    How many are new: asked again, nothing is logged twice.
+    """
+    shard, connection = tx.shard, tx.connection
+    # The first head that the new key can sign is one that covers the leaf which names it.
+    size = log.head(connection, shard=shard).size + 1
+    known = set(published.signer_keys(connection, shard=shard))
+    fresh = [(old, new) for old, new in pairs if new not in known]
+    published.keep_signer_keys(connection, [old for old, _ in fresh], shard=shard, from_size=0)
+    published.keep_signer_keys(connection, [new for _, new in fresh], shard=shard, from_size=size)
+    events = [KeyRotated(use="log", old=old, new=new, from_size=size) for old, new in fresh]
+    return Outcome(len(fresh), tuple(events))
+
+
+def end_log_keys(tx: Transaction, old: Sequence[tuple[str, str]]) -> Outcome[int]:
+    """Log that these keys (vkey and key id) sign no more; what they signed goes on opening."""
+    size = log.head(tx.connection, shard=tx.shard).size
+    for vkey, _ in old:
+        published.end_signer_key(tx.connection, vkey, shard=tx.shard, to_size=size)
+    events = [AdminChanged(what="log.key", act="destroyed", id=key_id) for _, key_id in old]
+    return Outcome(len(events), tuple(events))
