@@ -74,7 +74,7 @@ class Outcome(Generic[T_co]):
 
     def recorded(self) -> list[Recorded]:
         """The events, each with the id of its request: never seen before, shared by no other."""
-        of_each = len(self.events) // self.requests or 1
+        of_each = len(self.events) // (self.requests or 1) or 1
         return [
             Recorded(event, request)
             for start in range(0, len(self.events), of_each)

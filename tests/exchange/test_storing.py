@@ -12,6 +12,7 @@ from exchange.services import SHARD, Services
 from exchange.storing import Checked, Store
 from policies.vocabulary import OrganisationId, Section
 from tests.builders import logged
+from tests.exchange.commands import PATIENCE, Hold, note
 
 HOLDER = OrganisationId("destap-ww")
 BROKEN = "\ud800"
@@ -61,6 +62,21 @@ def test_the_same_person_twice_in_a_group_is_one_client(services: Services, stor
 
     assert (store.stored, store.new, store.overtaken) == (3, 2, [])
     assert sorted(versions(services)) == [1, 2]
+
+
+def test_a_person_who_is_still_on_the_way_is_looked_up_again_and_harms_nobody(
+    services: Services, store: Store
+) -> None:
+    hold = Hold(services.writer)
+    store.put([intake(services, "D1")])
+    store.put([intake(services, "D1")])
+    neighbour = services.writer.submit(note, "beside")
+    hold.release()
+    store.finish()
+
+    assert neighbour.result(PATIENCE).value == "beside"
+    assert (store.stored, store.unchanged, store.failed, store.overtaken) == (1, 1, [], [])
+    assert versions(services) == [1]
 
 
 def test_who_was_stored_is_not_stored_again(services: Services, store: Store) -> None:
