@@ -6,6 +6,7 @@ What SQLAlchemy's Core does around a statement costs more than the statement: on
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from itertools import count
 from typing import Any, NamedTuple, TypeAlias
 
@@ -17,7 +18,6 @@ from audit import postgresql
 Row: TypeAlias = tuple[Any, ...]
 Values: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
-_NUMBERS = count(1)
 _KNOWN = "overdracht_prepared"
 _MARK = re.compile(r"\?")
 _NAMED = re.compile(r"%\((\w+)\)s")
@@ -36,6 +36,8 @@ class _Made(NamedTuple):
     text: str
     order: Sequence[str] | None
     fixed: Mapping[str, Any]
+    name: str = ""
+    """Under which PostgreSQL keeps it: a pooler may share connections with another release."""
 
     def given(self, values: Any) -> Sequence[Any]:
         """The values in the order of their marks."""
@@ -51,8 +53,6 @@ class Prepared:
     def __init__(self, statement: Any) -> None:
         self._statement = statement
         self._made: dict[str, _Made] = {}
-        self.name = f"overdracht_{next(_NUMBERS)}"
-        """Under which PostgreSQL keeps it."""
 
     def rows(self, connection: Connection, values: Values) -> list[Row]:
         """Every row, its columns as the driver gives them. Raises `DBAPIError`, as Core does."""
@@ -68,7 +68,8 @@ class Prepared:
             )
             if dialect.name == "postgresql":
                 made = _numbered(made)
-            self._made[dialect.name] = made
+            name = f"overdracht_{sha256(made.text.encode()).hexdigest()[:32]}"
+            made = self._made[dialect.name] = made._replace(name=name)
         return made
 
 
@@ -89,7 +90,7 @@ def together(connection: Connection, *asked: Asked) -> list[Answer]:
             told(connection, None, text, rows, None, len(rows) > 1)
     try:
         if dialect.name == "postgresql":
-            names = [each.name for each, _ in asked]
+            names = [each.name for each, _ in made]
             return _on_postgresql(connection, names, calls)
         return _on_sqlite(connection, calls)
     except Exception as error:

@@ -66,7 +66,7 @@ class Shelf(Protocol):
     def standing(self, key_ids: Sequence[bytes]) -> set[bytes]: ...
     def put(self, connection: Connection, rows: Mapping[bytes, bytes]) -> None: ...
     def drop(self, connection: Connection, key_ids: Iterable[bytes]) -> None: ...
-    def finish(self, connection: Connection) -> int: ...
+    def finish(self, connection: Connection) -> list[bytes]: ...
     def outside(
         self, connection: Connection, epoch: int, limit: int
     ) -> list[tuple[bytes, bytes]]: ...
@@ -107,8 +107,8 @@ class FileShelf:
         return None if row is None else bytes(row[0])
 
     def standing(self, key_ids: Sequence[bytes]) -> set[bytes]:
-        """All of them: nobody but this process destroys any."""
-        return set(key_ids)
+        """Those that were not destroyed."""
+        return {each for each in key_ids if self.get(each) is not None}
 
     def put(self, connection: Connection, rows: Mapping[bytes, bytes]) -> None:  # noqa: ARG002 - a file of its own
         values = [(self._shard, key_id, wrapped) for key_id, wrapped in rows.items()]
@@ -118,7 +118,7 @@ class FileShelf:
         rows = [{"shard": self._shard, "key_id": each} for each in key_ids]
         connection.execute(insert_into(PendingShred), rows)
 
-    def finish(self, connection: Connection) -> int:
+    def finish(self, connection: Connection) -> list[bytes]:
         """Destroy what is marked, then the marks; done twice it has the effect of once."""
         mine = col(PendingShred.shard) == self._shard
         marked = [
@@ -128,7 +128,7 @@ class FileShelf:
             statement = "DELETE FROM audit_key_store WHERE shard = ? AND key_id = ?"
             self._change(statement, [(self._shard, each) for each in marked])
             connection.execute(delete(PendingShred).where(mine))
-        return len(marked)
+        return marked
 
     def outside(self, connection: Connection, epoch: int, limit: int) -> list[tuple[bytes, bytes]]:  # noqa: ARG002 - a file of its own
         with self._turn:
@@ -200,8 +200,8 @@ class SchemaShelf:
         for each in key_ids:
             connection.execute(delete(KEYS).where(_mine(self._shard, each)))
 
-    def finish(self, connection: Connection) -> int:  # noqa: ARG002 - the key died with its batch
-        return 0
+    def finish(self, connection: Connection) -> list[bytes]:  # noqa: ARG002 - the key died with its batch
+        return []
 
     def outside(self, connection: Connection, epoch: int, limit: int) -> list[tuple[bytes, bytes]]:
         under = func.substr(KEYS.c.wrapped, 2, 4)
@@ -321,7 +321,11 @@ class KeyStore:
 
     def finish(self, connection: Connection) -> int:
         """Destroy the keys whose end is committed; how many there were."""
-        return self._shelf.finish(connection)
+        # Who opened what was released before the end may have looked the key up again.
+        gone = self._shelf.finish(connection)
+        for key_id in gone:
+            self._forget(key_id)
+        return len(gone)
 
     def on_forgetting(self, forget: Callable[[bytes], None]) -> None:
         """Who else holds something made from a key, and must let go of it when the key ends."""

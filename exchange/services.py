@@ -24,6 +24,7 @@ from exchange.clients import Committer
 from exchange.considering import Rulebook
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.directory import Directory, DirectoryReader
+from exchange.flows.erase_client import erase_client
 from exchange.flows.fetch_summary import fetch_summary
 from exchange.flows.give_consent import Receipts
 from exchange.flows.push_handover import push_handover
@@ -156,6 +157,8 @@ def _services(
         runner,
         capacity=settings.queue_capacity,
         reserved_for={withdraw_consent},
+        # What else its batch logs of that client would be sealed under a key that ends with it.
+        alone={erase_client},
         admits=admission.admits,
         halt=halt,
     )

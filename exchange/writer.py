@@ -44,6 +44,8 @@ class Waiting:
     loop: asyncio.AbstractEventLoop | None
     patience: float
     """Monotonic seconds at which the caller has stopped waiting."""
+    alone: bool = False
+    """Whether it wants a batch to itself."""
     result: Committed[Any] | None = None
     failure: BaseException | None = None
 
@@ -75,12 +77,14 @@ class Writer:
         capacity: int = 2048,
         reserved: int = 256,
         reserved_for: Collection[Callable[..., Any]] = (),
+        alone: Collection[Callable[..., Any]] = (),
         patience: float = 2.0,
         admits: Callable[[Callable[..., Any]], bool] = lambda _: True,
         halt: Callable[[Halted], None] = lambda _: None,
     ) -> None:
         self._runner, self._capacity, self._reserved = runner, capacity, reserved
         self._reserved_for, self._patience, self._halt = reserved_for, patience, halt
+        self._alone = alone
         self._admits = admits
         self._ordinary: deque[Waiting] = deque()
         self._first: deque[Waiting] = deque()
@@ -131,6 +135,7 @@ class Writer:
             room = self._capacity + (self._reserved if first else 0)
             if not (self._open and self._admits(command)) or self.waiting >= room:
                 raise Busy
+            waiting.alone = command in self._alone
             (self._first if first else self._ordinary).append(waiting)
             self._door.notify()
 
@@ -153,13 +158,16 @@ class Writer:
                 self._door.wait()
             return bool(self.waiting)
 
-    def _take(self) -> Waiting | None:
-        """The next command whose caller still waits; withdrawals before all others."""
+    def _take(self, *, begun: bool) -> Waiting | None:
+        """The next command whose caller still waits; withdrawals before all others.
+
+        Where a batch has begun, one that wants to be alone is left for the next.
+        """
         while True:
-            try:
-                waiting = self._first.popleft() if self._first else self._ordinary.popleft()
-            except IndexError:
+            queue = self._first or self._ordinary
+            if not queue or (begun and queue[0].alone):
                 return None
+            waiting = queue.popleft()
             if waiting.patience > time.monotonic():
                 return waiting
             waiting.failure = Busy()
@@ -180,17 +188,21 @@ class Writer:
 class _Taker:
     """Gives commands until a batch is full or has run long enough."""
 
-    def __init__(self, take: Callable[[], Waiting | None]) -> None:
+    def __init__(self, take: Callable[..., Waiting | None]) -> None:
         self._take, self._left, self._until = take, BATCH, inf
 
     def __call__(self) -> Waiting | None:
         now = time.monotonic()
         if not self._left or now > self._until:
             return None
-        if self._left == BATCH:  # waiting for the lock is not run time, or it took nobody
+        begun = self._left < BATCH
+        if not begun:  # waiting for the lock is not run time, or it took nobody
             self._until = now + BATCH_SECONDS
         self._left -= 1
-        return self._take()
+        taken = self._take(begun=begun)
+        if taken is not None and taken.alone:
+            self._left = 0
+        return taken
 
 
 def _resolve(settled: Sequence[Waiting]) -> None:

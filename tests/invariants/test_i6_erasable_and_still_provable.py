@@ -1,20 +1,24 @@
 """I6: erasing makes every personal part unreadable, backups included, and no proof breaks."""
 
 from collections.abc import Mapping
+from concurrent.futures import Future
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
-from sqlmodel import SQLModel
+from sqlalchemy import func, select
+from sqlmodel import SQLModel, col
 
 from audit import export, log
 from audit.live import verify_log
+from audit.records import AuditPart, AuditSubject
 from audit.tile_store import stored_tiles
 from audit.tree import leaf_hash, root_of, verify_consistency, verify_inclusion
 from audit.verify import Report, verify_bundle
-from exchange.flows.erase_client import Erasure, erase_client
+from exchange.flows.erase_client import Erased, Erasure, erase_client, finish_erasures
+from exchange.flows.view_consents import view_consents
 from exchange.keeping import clients_erase, keys_rotate
 from exchange.key_store import KEYS, PendingShred, open_key_store
 from exchange.operations import OperationRefused
@@ -22,9 +26,11 @@ from exchange.samples import samples
 from exchange.security.keys import KeyDestroyed, read_key_ring
 from exchange.services import SHARD, Services, build_services
 from exchange.settings import Settings
+from policies.decision import Refused
 from policies.vocabulary import Handle, OrganisationId
 from tests.audit.bundles import members, note_over, policy_for
 from tests.builders import Broker, Clock, Story, logged
+from tests.exchange.commands import PATIENCE, Hold
 
 ORIGIN = "127.0.0.1:8080/audit/tlog/s0e1"
 ORDER = {"basis": "gdpr-17-1-b", "request": "rq-2026-0001"}
@@ -98,6 +104,30 @@ def test_nothing_of_an_erased_person_is_found_again(broker: Broker, settings: Se
     assert [name for name, value in canaries.items() if value in after] == []
     assert result["recipients"] == ["vdab-wvl"]
     assert result["parts"] == 2 * len(about_her)
+
+
+@pytest.mark.case("T94")
+def test_what_waits_beside_an_erasure_leaves_nothing_of_her_behind(broker: Broker) -> None:
+    story = broker.story("cl-0005", "vdab-wvl", "P2")
+    services, holder = broker.services, broker.caller(story.sample.holder)
+    client = client_of(broker, story)
+    order = Erasure(OrganisationId(story.sample.holder), Handle(story.handle), "b", "r")
+    hold = Hold(services.writer)
+    look = partial(services.writer.submit, view_consents, holder, Handle(story.handle))
+    beside: list[Future[Any]] = [look(), services.writer.submit(erase_client, order), look()]
+    hold.release()
+    before, gone, after = (each.result(PATIENCE).value for each in beside)
+    services.writer.submit(finish_erasures).result(PATIENCE)
+
+    assert not isinstance(before, Refused)
+    assert isinstance(gone, Erased)
+    assert isinstance(after, Refused)
+    key_id = bytes.fromhex(client.replace("-", ""))
+    with services.database.reading() as connection:
+        for table in (AuditPart, AuditSubject):
+            left = select(func.count()).select_from(table).where(col(table.key_id) == key_id)
+            assert connection.scalar(left) == 0
+    assert deep(services).findings == ()
 
 
 @pytest.mark.case("T94")
@@ -215,6 +245,21 @@ def test_what_stands_for_ever_is_a_code(broker: Broker, name: str) -> None:
         erased(broker, story, **{name: "on behalf of Zwaantje"})
 
     assert story.fetch().is_success
+
+
+@sqlite
+def test_a_late_look_does_not_bring_a_key_back(broker: Broker) -> None:
+    story = broker.story("cl-0005", "vdab-wvl", "P2")
+    services, holder = broker.services, OrganisationId(story.sample.holder)
+    key_id = bytes.fromhex(client_of(broker, story).replace("-", ""))
+    order = Erasure(holder, Handle(story.handle), "b", "r")
+    services.writer.submit(erase_client, order).result(PATIENCE)
+
+    # Somebody opens what was released just before.
+    assert services.keys.by_id(key_id) is not None
+    services.writer.submit(finish_erasures).result(PATIENCE)
+
+    assert services.keys.by_id(key_id) is None
 
 
 @sqlite
