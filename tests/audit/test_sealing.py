@@ -1,3 +1,4 @@
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
@@ -7,6 +8,7 @@ from sqlalchemy import Connection
 from audit import leaf, log, parts, sealing
 from tests.audit.log_builders import (
     ANN,
+    BEN,
     NOON,
     POLICY,
     Ring,
@@ -73,3 +75,25 @@ def test_al25_no_refusal_can_be_told_from_another_by_its_leaf(connection: Connec
         for body in bodies
     ]
     assert all(each == alike[0] for each in alike)
+
+
+@pytest.mark.case("AL25")
+def test_al25_ten_thousand_refusals_are_all_of_one_length(connection: Connection) -> None:
+    keys = Ring()
+    head = add(connection, keys, begin(connection, keys), [given(ANN), given(BEN)])
+    reasons = ["NO_CONSENT", "CONSENT_WITHDRAWN", "EXPLICIT_DENIAL", "HARD_RULE_H10", "X"]
+    whom = [ANN, BEN, ""]
+    events = [
+        refused(
+            whom[n % 3],
+            reasons[n % 5],
+            provider=None if n % 3 == 2 else "leerwinkel-wvl",
+            case_reference="z" * (n % 50) or None,
+        )
+        for n in range(10_000)
+    ]
+
+    add(connection, keys, head, events)
+
+    entries = log.entries(connection, shard=0, start=3)
+    assert Counter(len(raw) for _, raw in entries) == {453: 10_000}

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from audit import sealing
 from audit.events import Actor, ClientRefused
 from audit.live import verify_log
+from audit.parts import Mac, seal
 from exchange.batch import EXIT_IO, BatchRunner
 from exchange.services import SHARD, Services
 from exchange.transaction import AnyCommand, Outcome, Transaction
@@ -225,3 +227,26 @@ def test_what_is_checked_after_each_step_is_the_whole_log(batches: Batches) -> N
     batches.stored(LENGTHS[0])
 
     assert batches.check() == len(logged(batches.services))
+
+
+@pytest.mark.case("AL20")
+def test_al20_however_often_a_batch_is_run_again_nothing_is_sealed_twice(
+    batches: Batches, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed: list[tuple[bytes, bytes, bytes]] = []
+
+    def watched(mac: Mac, label: bytes, event_id: bytes, said: bytes) -> tuple[bytes, bytes]:
+        sealed.append((mac.digest(b"which key"), label, event_id))
+        return seal(mac, label, event_id, said)
+
+    monkeypatch.setattr(sealing, "seal", watched)
+    faults = Faults(batches.services.database, monkeypatch)
+    for number in range(12):
+        faults.arm(number, done=True)
+        commands = [partial(refuse_nobody, user="u-1"), partial(refuse_nobody, user="u-2")]
+        run_batch(batches.runner, *commands)
+        faults.disarm()
+        run_batch(batches.runner, *commands)
+
+    assert len(sealed) > 12 * 2 * 3
+    assert len(set(sealed)) == len(sealed)
