@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from audit import guards
 from audit.log import NotOpened
 from exchange.audit_commands import audit
+from exchange.backup_commands import backup
 from exchange.checks import Finding, examine
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.keeping_commands import clients, keys, retention
@@ -65,6 +66,7 @@ for name, part in {
     "witness": witness,
 }.items():
     app.add_typer(part, name=name)
+app.command("backup")(backup)
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 File = Annotated[
@@ -170,7 +172,7 @@ def import_export(
         "mapping": mapping,
         "dry_run": dry_run,
     }
-    report = done("import", asked, progress=not as_json)
+    report = done("import", asked, shown=not as_json)
     if as_json:
         print_json(report)
     else:

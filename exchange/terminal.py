@@ -1,7 +1,7 @@
 """What every command of the command line shares: words on the terminal, and asking the server."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
@@ -18,11 +18,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 out, err = Console(), Console(stderr=True)
 
 
-def done(verb: str, asked: Mapping[str, Any], *, progress: bool = False) -> dict[str, Any]:
+def done(verb: str, asked: Mapping[str, Any], *, shown: bool = False) -> dict[str, Any]:
     """The result of a verb, from the running server, or done here when none runs."""
     settings = read_settings()
     with _operator(settings, verb, asked) as lines:
-        return _with_progress(lines) if progress and err.is_terminal else _last(lines)
+        return _with_progress(lines) if shown else _last(lines)
 
 
 @contextmanager
@@ -53,6 +53,20 @@ def _last(lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
 
 def _with_progress(lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
     result: dict[str, Any] = {}
+    with progress("clients") as tell:
+        for line in lines:
+            if "progress" in line:
+                tell(line["progress"], line["total"])
+            result = line.get("result", result)
+    return result
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows how much is done, of how much; nothing where nobody looks at a terminal."""
+    if not err.is_terminal:
+        yield lambda *_: None
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -60,12 +74,8 @@ def _with_progress(lines: Iterator[dict[str, Any]]) -> dict[str, Any]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=err, transient=True) as bar:
-        task = bar.add_task("clients", total=None)
-        for line in lines:
-            if "progress" in line:
-                bar.update(task, completed=line["progress"], total=line["total"])
-            result = line.get("result", result)
-    return result
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def say(words: str) -> None:
