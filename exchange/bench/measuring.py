@@ -19,7 +19,7 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
-from exchange.bench import long_log
+from exchange.bench import long_log, long_record
 from exchange.bench.exports import CLIENTS as IMPORTED
 from exchange.bench.exports import LARGER, measure_import
 from exchange.bench.load import get, load, post
@@ -79,6 +79,7 @@ def measure(*, seconds: float, as_json: bool, large: bool = False) -> int:
         rows += _sqlite_rows(stage, seconds)
         rows.append(_import_row("import of clients, SQLite", stage, Path(folder) / "exports"))
         rows += _log_rows(Settings(data_dir=Path(folder) / "log"), seconds, large=large)
+        rows += _record_rows(Settings(data_dir=Path(folder) / "record"), large=large)
         with _postgresql(Path(folder)) as url:
             if url:
                 settings = Settings(data_dir=Path(folder) / "postgresql", database_url=url)
@@ -174,6 +175,22 @@ def _log_rows(settings: Settings, seconds: float, *, large: bool) -> list[Row]:
             holds=starts["p50_ms"] <= 3000),  # noqa: PLR2004 - the target's words
         Row(f"bytes an entry: leaf {sizes['leaf']:.0f}, tree {sizes['tree']:.1f}", sizes,
             target="tree <= 36", holds=sizes["tree"] <= 36),  # noqa: PLR2004 - the target's words
+    ]  # fmt: skip
+
+
+def _record_rows(settings: Settings, *, large: bool) -> list[Row]:
+    """One client's record among many others', and the verifier that it is handed to."""
+    client = long_record.lengthen_about(settings, LARGE if large else SMALL)
+    saw, rates = long_record.who_saw(settings, client), long_record.verifying(settings, client)
+    name = f"who saw a file of {saw['events']:.0f} events, {saw['entries']:,.0f} entries"
+    hashed, read = rates["hashed_per_second"], rates["read_per_second"]
+    return [
+        Row(name, saw, target="p50 <= 300 ms",
+            holds=saw["p50_ms"] <= 300 and saw["events"] == long_record.EVENTS),  # noqa: PLR2004 - the target's words
+        Row("offline verifier, one core: hash and tree", {"per_second": hashed},
+            target=">= 500000/s", holds=hashed >= 500_000),  # noqa: PLR2004 - the target's words
+        Row("the same with parsing and schema", {"per_second": read},
+            target=">= 100000/s", holds=read >= 100_000),  # noqa: PLR2004 - the target's words
     ]  # fmt: skip
 
 

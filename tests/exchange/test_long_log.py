@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from audit import log
+from audit import log, records, search
 from audit.live import verify_log
 from audit.tile_store import stored_tiles
 from audit.tree import leaf_hash, verify_inclusion
-from exchange.bench import long_log
+from exchange.bench import long_log, long_record
 from exchange.services import SHARD, build_services
 from exchange.settings import Settings
 
@@ -43,3 +43,25 @@ def test_its_figures_are_all_there(tmp_path: Path) -> None:
     assert long_log.starts(settings)["p50_ms"] > 0
     assert 100 < long_log.bytes_an_entry(settings)["leaf"] < 300
     assert long_log.bytes_an_entry(settings)["tree"] <= 36
+
+
+def test_a_client_s_record_lies_all_over_a_long_log(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    size = 5_000
+
+    client = long_record.lengthen_about(settings, size)
+
+    saw = long_record.who_saw(settings, client)
+    assert (saw["events"], saw["entries"]) == (long_record.EVENTS, size)
+    assert saw["p50_ms"] > 0
+    rates = long_record.verifying(settings, client)
+    assert rates["hashed_per_second"] > rates["read_per_second"] > 0
+    services = build_services(settings)
+    with services.database.reading() as connection:
+        assert verify_log(connection, shard=SHARD).findings == ()
+        indexed = records.index_between(connection, shard=SHARD, start=0, stop=size)
+        wanted = search.Filter(subject=services.keys.blind("sub", client))
+        places = search.indexes(connection, shard=SHARD, wanted=wanted)
+    services.close()
+    assert len(indexed) == size
+    assert {place * long_record.STEPS // size for place in places} == set(range(long_record.STEPS))
