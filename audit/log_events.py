@@ -7,10 +7,21 @@ from audit.recording import LogEvent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogOpened(LogEvent):
-    """The first entry of a log."""
+    """The first entry of a log. Of one that takes the place of another: which, and what is lost.
+
+    `prev` is the origin of the one before, `prev_size` and `prev_root` (hex) its last signed
+    head, `prev_ck` the SHA-256 (hex) of that head's note.
+    """
 
     kind = "log.opened"
     epoch: int
+    prev: str | None = None
+    prev_size: int | None = None
+    prev_root: str | None = None
+    prev_ck: str | None = None
+    lost_from: int | None = None
+    lost_to: int | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

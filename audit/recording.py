@@ -131,9 +131,12 @@ class LogEvent(AuditEvent):
         check_extra(self.kind, self.extra())
 
     def extra(self) -> Mapping[str, int | str]:
-        """The public values, as the leaf names them."""
+        """The public values, as the leaf names them; what there is none of is left out."""
+        said = {name: getattr(self, name) for name in _private(self)}
         return {
-            "from" if name == "from_size" else name: getattr(self, name) for name in _private(self)
+            "from" if name == "from_size" else name: each
+            for name, each in said.items()
+            if each is not None
         }
 
 

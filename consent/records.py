@@ -152,6 +152,16 @@ TO_DECIDE = _CONSENTS_OF.order_by(col(Consent.id))
 """All consents of a client: asked with every release, and therefore open to be run elsewhere."""
 _IN_ORDER = _CONSENTS_OF.order_by(col(Consent.given_at), col(Consent.id))
 # The row lock is a second net on PostgreSQL, for statements from outside the writer.
+_STANDING = (
+    select(col(Consent.id))
+    .where(
+        _IN_SHARD,
+        col(Consent.state).in_(bindparam("in_states", expanding=True)),
+        col(Consent.suspended).is_(False),
+    )
+    .order_by(col(Consent.id))
+)
+
 _TO_CHANGE = select(*_ROW).where(_IN_SHARD, col(Consent.id) == bindparam("of_id")).with_for_update()
 _ADDED = ("shard", *ConsentRow._fields)
 _CHANGED = ("shard", "consent", "version", "state", "suspended", "changed_at", "via", "sealed")
@@ -230,6 +240,11 @@ def consent_to_change(
     """The consent of that id, whoever's it is; on PostgreSQL its row is locked."""
     row = connection.execute(_TO_CHANGE, {"in_shard": shard, "of_id": consent}).first()
     return None if row is None else ConsentRow._make(row)
+
+
+def standing(connection: Connection, *, shard: int, states: Sequence[str]) -> list[str]:
+    """The ids of all consents in one of these states that are not suspended."""
+    return list(connection.scalars(_STANDING, {"in_shard": shard, "in_states": list(states)}))
 
 
 def add_consent(connection: Connection, *, shard: int, row: ConsentRow) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from consent import records, sealed
 from consent.belgian_time import day_of, instant, time_of
 from consent.content import Terms
-from consent.lifecycle import transition
+from consent.lifecycle import releases, transition
 from consent.notices import Notice, NoticeLibrary
 from consent.recipients import Asking
 from consent.records import ConsentRow
@@ -46,6 +46,7 @@ __all__ = [
     "receipt_of",
     "renew",
     "resume",
+    "standing",
     "suspend",
     "withdraw",
 ]
@@ -205,6 +206,12 @@ def suspend(
 ) -> Changed | Refused:
     """Hold a consent: it keeps its state and releases nothing until it is resumed."""
     return _hold(connection, shard, consent, at, sealing, suspended=True)
+
+
+def standing(connection: Connection, *, shard: int) -> list[ConsentId]:
+    """Every consent that may release something today, whoever gave it."""
+    states = [state for state in ConsentState if releases(state)]
+    return [ConsentId(each) for each in records.standing(connection, shard=shard, states=states)]
 
 
 def resume(

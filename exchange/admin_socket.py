@@ -79,6 +79,12 @@ def answers(services: Services, verb: str, asked: Mapping[str, Any]) -> Iterator
         yield line if "progress" in line else {"result": line}
 
 
+def listens(data_dir: Path) -> bool:
+    """Whether a server runs there; a file that one left behind is none."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(socket_path(data_dir))) == 0
+
+
 def ask_server(
     data_dir: Path, verb: str, asked: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]] | None:

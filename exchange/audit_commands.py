@@ -8,6 +8,7 @@ from rich.markup import escape
 
 from audit.head_checks import verify_heads
 from audit.live import verify_log
+from audit.setting_aside import place_of
 from audit.verify import Finding as LogFinding
 from exchange.database import Database, DatabaseOptions
 from exchange.services import SHARD, open_keys
@@ -25,6 +26,9 @@ def audit_verify(
     deep: Annotated[
         bool, typer.Option("--deep", help="Open every sealed part and rebuild the index, too.")
     ] = False,
+    epoch: Annotated[
+        int | None, typer.Option(min=1, help="An earlier log, set aside after a loss.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Verify the whole log as it is stored. Exit 0: it holds; 1: tampered; 2: can not be told."""
@@ -36,8 +40,9 @@ def audit_verify(
     database = Database(DatabaseOptions(settings.url, journal=settings.sqlite_journal))
     keys = open_keys(settings, database) if deep else None
     with database.reading() as connection:
-        report = verify_log(connection, shard=SHARD, keys=keys, deep=deep)
-        heads = verify_heads(connection, shard=SHARD, everything=deep)
+        shard = SHARD if epoch is None else place_of(connection, SHARD, epoch)
+        report = verify_log(connection, shard=shard, keys=keys, deep=deep)
+        heads = verify_heads(connection, shard=shard, everything=deep)
     report = report._replace(findings=(*report.findings, *heads))
     database.close()
     if as_json:

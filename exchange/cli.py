@@ -25,6 +25,7 @@ from exchange.keeping_commands import clients, keys, retention
 from exchange.migrations import SchemaBehind, migrate
 from exchange.operations import OperationRefused
 from exchange.reports import import_report
+from exchange.restore_commands import restore
 from exchange.security.keys import KeysRefused
 from exchange.security.tokens import new_signing_key, signer_from_jwk
 from exchange.services import SHARD, build_services
@@ -63,6 +64,7 @@ for name, part in {
     "clients": clients,
     "keys": keys,
     "retention": retention,
+    "restore": restore,
     "witness": witness,
 }.items():
     app.add_typer(part, name=name)

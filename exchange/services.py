@@ -80,6 +80,8 @@ class Services:
     admission: Admission
     checkpointing: Checkpointing
     spool: WithdrawalSpool
+    policy: str
+    """The SHA-256 of the rules in force, as every entry names it."""
 
     def directory(self) -> Directory:
         """The directory as a reader sees it now. A decision uses the writer's, never this one."""
@@ -183,6 +185,7 @@ def _services(
             settings, database, writer, admission, vouching, clock, shard=SHARD
         ),
         spool=WithdrawalSpool(settings.data_dir / "withdrawals.spool"),
+        policy=policy,
     )
     try:
         if settings.signs:

@@ -1,0 +1,44 @@
+"""`overdracht restore …`: go on after the database was lost and an older one put back."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from exchange.admin_socket import listens
+from exchange.restoring import acknowledge, put_files_aside
+from exchange.services import build_services
+from exchange.settings import read_settings
+from exchange.terminal import say, stop
+
+restore = typer.Typer(no_args_is_help=True, help="Go on after the database was lost.")
+_CODE = r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,59}"
+
+
+@restore.command("acknowledge")
+def restore_acknowledge(
+    reason: Annotated[str, typer.Option(help="Why, a code: disk.lost. It stands for ever.")],
+    operator: Annotated[str, typer.Option(help="Your number; never a name.")],
+) -> None:
+    """Accept that part of the log is lost: begin a new log that says so. Stop the service before.
+
+    Two operators, the second at least five minutes after the first. Every consent is suspended.
+    The log before stays where it is, verifiable. The witnesses must be given the new key.
+    """
+    if not all(re.fullmatch(_CODE, each) for each in (reason, operator)):
+        stop("reason and operator stand in the log for ever: codes, no names, no blanks")
+    settings = read_settings()
+    if listens(settings.data_dir):
+        stop("stop the service first")
+    put_files_aside(settings)
+    services = build_services(settings)
+    try:
+        begun = acknowledge(services, reason=reason, operator=operator)
+    finally:
+        services.close()
+    if begun is None:
+        say("Noted. Another operator says it again, in five minutes or later.")
+        return
+    say(f"{begun.origin} follows {begun.before}: lost are {begun.lost_from} to {begun.lost_to}.")
+    say(f"{begun.suspended} consents are suspended until they are confirmed.")
+    say("Start the service, and give the new key to witnesses and auditors; see docs/backups.md")
