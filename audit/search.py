@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from json import loads
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, or_, select, text
+from sqlalchemy import Connection, and_, or_, select, text, true
 from sqlmodel import col
 
 from audit import records
+from audit.leaf import WITHHOLD_PROVIDER
 from audit.opening import KeyNotAtHand, PartGone, PartKeys, open_part
 from audit.parts import PartChanged
 from audit.records import AuditEntry, AuditIndex, PartRow
@@ -30,8 +31,8 @@ _OWNED_UP = (
 class Filter:
     """What is looked for; what is empty is not asked. Blinds stand for people and consents.
 
-    `own` limits to what one organisation gave or got, `party` to either side. Times are in µs
-    since 1970, half open.
+    `own` limits to what one organisation gave or got, and everything else that is asked to what
+    it is shown of these; `party` is either side. Times are in µs since 1970, half open.
     """
 
     subject: bytes | None = None
@@ -173,9 +174,6 @@ def _selecting(shard: int, wanted: Filter) -> Any:
     statement = select(col(AuditIndex.idx), col(AuditIndex.provider), col(AuditEntry.leaf))
     statement = statement.join(AuditEntry, same).where(col(AuditIndex.shard) == shard)
     equal = {
-        AuditIndex.subject_blind: wanted.subject,
-        AuditIndex.actor_blind: wanted.actor,
-        AuditIndex.consent_blind: wanted.consent,
         AuditIndex.purpose: wanted.purpose,
         AuditIndex.application: wanted.application,
         AuditIndex.request: wanted.request,
@@ -185,15 +183,34 @@ def _selecting(shard: int, wanted: Filter) -> Any:
         conditions.append(col(AuditIndex.kind).in_(wanted.kinds))
     if wanted.outcome is not None:
         conditions.append(_outcome(wanted.outcome))
-    for organisation in (wanted.own, wanted.party):
-        if organisation is not None:
-            given, got = col(AuditIndex.provider), col(AuditIndex.consumer)
-            conditions.append(or_(given == organisation, got == organisation))
+    conditions += _shown(wanted)
     if wanted.start is not None:
         conditions.append(col(AuditIndex.t) >= wanted.start)
     if wanted.stop is not None:
         conditions.append(col(AuditIndex.t) < wanted.stop)
     return statement.where(and_(True, *conditions))  # noqa: FBT003 - of no condition all are true
+
+
+def _shown(wanted: Filter) -> list[Any]:
+    """The conditions on what an organisation may not be shown of its own entries.
+
+    Whoever finds an entry by a value learns the value: so `own` finds none by a staff member of
+    somebody else, nor by what stands in the detail, nor a refusal by who holds the person.
+    """
+    given, got = col(AuditIndex.provider), col(AuditIndex.consumer)
+    every = wanted.own is None
+    gave, asked = (true(), true()) if every else (given == wanted.own, got == wanted.own)
+    told = or_(gave, col(AuditIndex.kind).not_in(sorted(WITHHOLD_PROVIDER)))
+    conditions = [] if every else [or_(gave, asked)]
+    if wanted.party is not None:
+        conditions.append(or_(got == wanted.party, and_(given == wanted.party, told)))
+    if wanted.subject is not None:
+        conditions.append(and_(col(AuditIndex.subject_blind) == wanted.subject, told))
+    if wanted.actor is not None:
+        conditions.append(and_(col(AuditIndex.actor_blind) == wanted.actor, asked))
+    if wanted.consent is not None:
+        conditions.append(and_(col(AuditIndex.consent_blind) == wanted.consent, gave))
+    return conditions
 
 
 def _outcome(asked: str) -> Any:

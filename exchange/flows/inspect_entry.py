@@ -22,7 +22,11 @@ _GONE = ("withheld", "shredded", "expired", "lost")
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """A leaf as it is stored, and what became of the parts beside it."""
+    """A leaf as it is stored, and what became of the parts beside it.
+
+    Only the holder and an auditor are told what became: that a part was shredded tells that
+    there was a person, and it is withheld of everybody else for ever.
+    """
 
     index: int
     leaf: bytes
@@ -34,14 +38,15 @@ def inspect_entry(tx: Transaction, caller: Caller, index: int) -> Outcome[Inspec
     """One published entry, to an auditor, or to an organisation that it is about."""
     within = {"shard": tx.shard, "start": index, "stop": index + 1}
     rows = records.index_between(tx.connection, **within)
-    mine = {f"org:{caller.organisation}"}
-    seen = EVERYTHING in caller.scopes or any(mine & {row.provider, row.consumer} for row in rows)
+    mine = f"org:{caller.organisation}"
+    told = EVERYTHING in caller.scopes or any(row.provider == mine for row in rows)
+    seen = told or any(row.consumer == mine for row in rows)
     found = dict(log.entries(tx.connection, **within)) if seen and index < _size(tx) else {}
     event = _inspected(caller, {"index": index}, found=len(found))
     if not found:
         return Outcome(Refused(Reason.NOT_THE_HOLDER), (event,))
     parts = tuple(
-        (part.label, _GONE[part.state if part.state != LIVE else 0])
+        (part.label, _GONE[part.state if told else LIVE])
         for part in log.parts_of(tx.connection, shard=tx.shard, index=index)
     )
     return Outcome(Inspected(index, found[index], parts), (event,))

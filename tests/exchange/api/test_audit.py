@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from audit.verify import included, read_head, read_note, verify_bundle
+from exchange import records
 from exchange.keeping import audit_export
 from exchange.operations import OperationRefused
+from exchange.services import SHARD
+from policies.vocabulary import ClientId, OrganisationId
 from tests.audit.bundles import members
 from tests.builders import Broker, Story, logged
 
@@ -35,6 +38,16 @@ def searched(broker: Broker, by: str, **asked: Any) -> dict[str, Any]:
 
 def kinds(found: dict[str, Any]) -> list[str]:
     return [each["kind"] for each in found["items"]]
+
+
+def handle_at(organisation: str, broker: Broker) -> str:
+    """The name that the organisation has for the client who was registered last."""
+    registered = [each for each in logged(broker.services) if each["k"] == "client.registered"]
+    client, of = ClientId(registered[-1]["client"]), OrganisationId(organisation)
+    with broker.services.database.reading() as connection:
+        handle = records.handle_of(connection, shard=SHARD, client=client, organisation=of)
+    assert handle is not None
+    return handle
 
 
 def test_who_saw_my_file_is_answered_with_places_and_hashes(broker: Broker, story: Story) -> None:
@@ -90,6 +103,35 @@ def test_a_partner_learns_neither_holder_nor_reason_of_a_refusal(
     assert refused["parts"].keys() == {"a"}
     assert held["provider"] == f"org:{story.sample.holder}"
     assert held["parts"]["y"]["reason"] == "NO_CARE_RELATION"
+
+
+def test_a_partner_finds_no_refusal_by_what_is_withheld_of_it(broker: Broker, story: Story) -> None:
+    own_name = handle_at("vdab-wvl", broker)
+    story.withdraw()
+    assert story.fetch().status_code == 404
+    holder, hidden = f"org:{story.sample.holder}", {"kinds": ["summary.refused"]}
+    asked: list[dict[str, Any]] = [
+        {"organisation": holder}, {"organisation": "org:undisclosed"},
+        {"consent": story.consent}, {"client": own_name},
+    ]  # fmt: skip
+
+    for each in asked:
+        assert kinds(searched(broker, "vdab-wvl", **hidden, **each)) == [], each
+    for each in ({}, {"organisation": "org:vdab-wvl"}):
+        assert kinds(searched(broker, "vdab-wvl", **hidden, **each)) == ["summary.refused"]
+    for each in ({"organisation": holder}, {"client": story.handle}):
+        assert kinds(searched(broker, story.sample.holder, **hidden, **each)) == ["summary.refused"]
+    found = searched(broker, authority(broker), **hidden, organisation=holder)
+    assert kinds(found) == ["summary.refused"]
+
+
+def test_a_holder_finds_nothing_by_the_staff_of_a_partner(broker: Broker, story: Story) -> None:
+    (shown,) = searched(broker, "vdab-wvl", kinds=["summary.released"])["items"]
+    asked = {"kinds": ["summary.released"], "actor": shown["parts"]["a"]["user"]}
+
+    assert kinds(searched(broker, "vdab-wvl", **asked)) == ["summary.released"]
+    assert kinds(searched(broker, authority(broker), **asked)) == ["summary.released"]
+    assert searched(broker, story.sample.holder, **asked)["items"] == []
 
 
 def test_another_organisations_client_is_nobody_and_the_look_is_logged(

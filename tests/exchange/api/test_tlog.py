@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from audit import log
 from audit.checkpoints import checkpoint_in, open_note
 from audit.tree import inclusion_proof, leaf_hash, verify_inclusion
+from exchange.keeping import clients_erase
 from exchange.services import SHARD
 from tests.builders import Broker, logged
 from tests.exchange.commands import PATIENCE, note
@@ -129,3 +130,25 @@ def test_the_back_office_sees_none(broker: Broker) -> None:
 
     assert back
     assert broker.as_(back[0]).get("/v1/audit/entries/1").status_code == 403
+
+
+def test_a_refused_partner_is_not_told_what_became_of_the_person(broker: Broker) -> None:
+    story = broker.story("cl-0005", "vdab-wvl", "P2")
+    story.withdraw()
+    assert story.fetch().status_code == 404
+    refused = logged(broker.services)[-1]
+    assert refused["k"] == "summary.refused"
+    order = {"basis": "gdpr-17-1-b", "request": "rq-2026-0001"}
+    asked = order | {"client": story.handle, "organisation": story.sample.holder}
+    *_, done = clients_erase(broker.services, asked)
+    assert done
+    broker.services.checkpointing.once()
+    types = broker.services.directory().types
+    oversight = next(id for id, type in types.items() if type == "supervisory_authority")
+
+    path = f"/v1/audit/entries/{refused['index']}"
+    partner, auditor = (broker.as_(each).get(path).json() for each in ("vdab-wvl", oversight))
+
+    assert partner["parts"] == [{"l": label, "state": "withheld"} for label in "asy"]
+    states = [each["state"] for each in auditor["parts"]]
+    assert states == ["withheld", "shredded", "shredded"]
