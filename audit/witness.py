@@ -95,10 +95,12 @@ class Witness:
         self._file.execute("BEGIN IMMEDIATE")
         try:
             answer = self._decided(asked, note, checkpoint)
+            self._file.execute("COMMIT")
         except BaseException:
-            self._file.execute("ROLLBACK")
+            # A commit that failed leaves the transaction open, and what is in it must not be shown.
+            if self._file.in_transaction:
+                self._file.execute("ROLLBACK")
             raise
-        self._file.execute("COMMIT")
         return answer
 
     def _decided(self, asked: Submission, note: Note, checkpoint: Checkpoint) -> Answer:

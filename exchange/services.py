@@ -28,7 +28,7 @@ from exchange.flows.erase_client import erase_client
 from exchange.flows.fetch_summary import fetch_summary
 from exchange.flows.give_consent import Receipts
 from exchange.flows.push_handover import push_handover
-from exchange.flows.withdraw_consent import withdraw_consent
+from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
 from exchange.key_store import KeyStore, open_key_store
 from exchange.migrations import migrate, require_current
 from exchange.notary import (
@@ -44,16 +44,19 @@ from exchange.security.client_assertions import ClientAssertions
 from exchange.security.contexts import RECEIPT
 from exchange.security.jose_profile import sign
 from exchange.security.keys import KeyRing, new_key_ring, read_key_ring, write_key_ring
-from exchange.security.tokens import AccessTokens, signer_from_jwk
+from exchange.security.tokens import AccessTokens, Caller, signer_from_jwk
+from exchange.security.used_assertions import UsedAssertions
 from exchange.security.vault import Vault
 from exchange.settings import Profile, Settings
 from exchange.transaction import Outcome, Transaction
 from exchange.withdrawal_spool import WithdrawalSpool
 from exchange.witnesses import Witnesses
 from exchange.writer import Halted, Writer
+from policies.decision import Refused
 from policies.gates import Decider
 from policies.site_rules import load_overlay
 from policies.summary_model import summary_model
+from policies.vocabulary import Reason
 
 SHARD = 0
 VERSION = "0.1.0"
@@ -80,6 +83,7 @@ class Services:
     admission: Admission
     checkpointing: Checkpointing
     spool: WithdrawalSpool
+    used_assertions: UsedAssertions
     policy: str
     """The SHA-256 of the rules in force, as every entry names it."""
 
@@ -91,11 +95,22 @@ class Services:
     def catch_up(self) -> None:
         """Do what was asked while the log could not be written, before anything else is done.
 
-        Each is a command like any other; one that was done before is refused, and logged.
+        Each is a command like any other; one that was done before is refused, and logged. One
+        that is refused for another reason was promised all the same: it is tried at every start.
         """
-        for caller, order in self.spool.kept():
-            self.writer.submit(withdraw_consent, caller, order).result()
-        self.spool.empty()
+        left = []
+        for line, said in self.spool.kept():
+            why = "unreadable" if said is None else self._undone(*said)
+            if why is not None:
+                log_line.error("withdrawal.undone", reason=why)
+                left.append(line)
+        self.spool.leave(left)
+
+    def _undone(self, caller: Caller, order: Withdrawal) -> str | None:
+        value = self.writer.submit(withdraw_consent, caller, order).result().value
+        if isinstance(value, Refused) and value.reason is not Reason.ALREADY_WITHDRAWN:
+            return value.reason.value
+        return None
 
     def close(self) -> None:
         self.checkpointing.close()
@@ -185,11 +200,15 @@ def _services(
             settings, database, writer, admission, vouching, clock, shard=SHARD
         ),
         spool=WithdrawalSpool(settings.data_dir / "withdrawals.spool"),
+        used_assertions=UsedAssertions(),
         policy=policy,
     )
     try:
         if settings.signs:
-            services.checkpointing.examine(witnesses=False)
+            # Where withdrawals wait, the witnesses are asked first: a spool that was emptied into
+            # a log that is not the right one is lost.
+            waiting = any(True for _ in services.spool.kept())
+            services.checkpointing.examine(witnesses=waiting)
         services.catch_up()
     except Frozen:
         # It starts all the same, and is only read: so an auditor can look, and a client say stop.

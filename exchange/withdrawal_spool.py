@@ -7,12 +7,26 @@ is found out nothing is released, and whoever says stop is heard all the same.
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from exchange.flows.withdraw_consent import Withdrawal
 from exchange.security.tokens import Caller
 from policies.vocabulary import ConsentId, GrantId
+
+_ADD: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+_ANEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+
+_CUT_OFF: Final = b"\x18"
+"""Ends a line that a crash cut off, when the next one is added: no line of ours holds it."""
+
+
+class Kept(NamedTuple):
+    """A line that waits, and what it says; nothing when it can not be read any more."""
+
+    line: bytes
+    said: tuple[Caller, Withdrawal] | None
 
 
 class WithdrawalSpool:
@@ -33,30 +47,55 @@ class WithdrawalSpool:
             "grants": order.grants,
         }
         with self._turn:
-            file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            with os.fdopen(file, "w", encoding="utf-8") as stream:
-                stream.write(json.dumps(said) + "\n")
+            before = self._read()
+            gap = "" if not before or before.endswith(b"\n") else _CUT_OFF.decode() + "\n"
+            with os.fdopen(os.open(self._path, _ADD, 0o600), "w", encoding="utf-8") as stream:
+                stream.write(f"{gap}{json.dumps(said)}\n")
                 stream.flush()
                 os.fsync(stream.fileno())
-            folder = os.open(self._path.parent, os.O_RDONLY)
+            self._sync_folder()
+
+    def kept(self) -> Iterator[Kept]:
+        """Those that wait, oldest first. What was cut off was never answered, and is passed."""
+        for line in self._read().split(b"\n")[:-1]:
+            if not line.endswith(_CUT_OFF):
+                yield Kept(line, _read_line(line))
+
+    def leave(self, those: Collection[bytes]) -> None:
+        """Keep these lines and no other; without any the file goes."""
+        with self._turn:
+            if not those:
+                self._path.unlink(missing_ok=True)
+                return
+            new = self._path.with_name(self._path.name + ".new")
+            with os.fdopen(os.open(new, _ANEW, 0o600), "wb") as stream:
+                stream.write(b"".join(each + b"\n" for each in those))
+                stream.flush()
+                os.fsync(stream.fileno())
+            new.replace(self._path)
+            self._sync_folder()
+
+    def _read(self) -> bytes:
+        try:
+            return self._path.read_bytes()
+        except FileNotFoundError:
+            return b""
+
+    def _sync_folder(self) -> None:
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
             os.fsync(folder)
+        finally:
             os.close(folder)
 
-    def kept(self) -> Iterator[tuple[Caller, Withdrawal]]:
-        """Those that wait, oldest first. A line that was cut off was never answered."""
-        try:
-            lines = self._path.read_text("utf-8").split("\n")[:-1]
-        except FileNotFoundError:
-            return
-        for line in lines:
-            said = json.loads(line)
-            scopes = frozenset[str](said["scopes"])
-            caller = Caller(said["application"], said["organisation"], scopes, said["token"])
-            grants = said["grants"]
-            parts = None if grants is None else tuple(GrantId(each) for each in grants)
-            yield caller, Withdrawal(ConsentId(said["consent"]), said["via"], parts)
 
-    def empty(self) -> None:
-        """All of them were done."""
-        with self._turn:
-            self._path.unlink(missing_ok=True)
+def _read_line(line: bytes) -> tuple[Caller, Withdrawal] | None:
+    try:
+        said = json.loads(line)
+        scopes = frozenset[str](said["scopes"])
+        caller = Caller(said["application"], said["organisation"], scopes, said["token"])
+        parts = said["grants"]
+        grants = None if parts is None else tuple(GrantId(each) for each in parts)
+        return caller, Withdrawal(ConsentId(said["consent"]), said["via"], grants)
+    except (ValueError, KeyError, TypeError):
+        return None

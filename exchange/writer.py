@@ -37,8 +37,12 @@ class Halted(Exception):
 
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A command, who waits for it, and what became of it in the current run of its batch."""
+    """A command, who waits for it, and what became of it in the current run of its batch.
 
+    `kind` is the command before it was given what it works on.
+    """
+
+    kind: Callable[..., Any]
     command: AnyCommand
     future: Future[Committed[Any]] | asyncio.Future[Committed[Any]]
     loop: asyncio.AbstractEventLoop | None
@@ -108,7 +112,7 @@ class Writer:
         future: asyncio.Future[Committed[T]] = loop.create_future()
         until = time.monotonic() + self._patience
         self._enqueue(
-            command, Waiting(lambda tx: command(tx, *args, **kwargs), future, loop, until)
+            Waiting(command, lambda tx: command(tx, *args, **kwargs), future, loop, until)
         )
         # A caller who hangs up cancels its waiting, never the command.
         return await future
@@ -119,7 +123,7 @@ class Writer:
         """As `run`, for callers without an event loop: they wait as long as it takes."""
         future: Future[Committed[T]] = Future()
         future.set_running_or_notify_cancel()
-        self._enqueue(command, Waiting(lambda tx: command(tx, *args, **kwargs), future, None, inf))
+        self._enqueue(Waiting(command, lambda tx: command(tx, *args, **kwargs), future, None, inf))
         return future
 
     def close(self) -> None:
@@ -129,13 +133,13 @@ class Writer:
             self._door.notify()
         self._thread.join()
 
-    def _enqueue(self, command: Callable[..., Any], waiting: Waiting) -> None:
-        first = command in self._reserved_for
+    def _enqueue(self, waiting: Waiting) -> None:
+        first = waiting.kind in self._reserved_for
         with self._door:
             room = self._capacity + (self._reserved if first else 0)
-            if not (self._open and self._admits(command)) or self.waiting >= room:
+            if not (self._open and self._admits(waiting.kind)) or self.waiting >= room:
                 raise Busy
-            waiting.alone = command in self._alone
+            waiting.alone = waiting.kind in self._alone
             (self._first if first else self._ordinary).append(waiting)
             self._door.notify()
 
@@ -159,7 +163,7 @@ class Writer:
             return bool(self.waiting)
 
     def _take(self, *, begun: bool) -> Waiting | None:
-        """The next command whose caller still waits; withdrawals before all others.
+        """The next command whose caller still waits and that may still run; withdrawals first.
 
         Where a batch has begun, one that wants to be alone is left for the next.
         """
@@ -168,7 +172,7 @@ class Writer:
             if not queue or (begun and queue[0].alone):
                 return None
             waiting = queue.popleft()
-            if waiting.patience > time.monotonic():
+            if waiting.patience > time.monotonic() and self._admits(waiting.kind):
                 return waiting
             waiting.failure = Busy()
             _resolve([waiting])

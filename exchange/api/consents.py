@@ -27,6 +27,7 @@ from exchange.flows.give_consent import ConsentOrder, give_consent
 from exchange.flows.view_consents import view_consents, view_receipt
 from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
 from exchange.problems import INVALID_CONTENT, RequestRefused, settled
+from exchange.writer import Busy
 from policies.vocabulary import ConsentId, ConsentState, GrantId
 
 router = APIRouter(prefix="/v1", tags=["consents"])
@@ -90,10 +91,14 @@ async def post_withdrawal(
     """
     grants = None if body.grants is None else tuple(GrantId(each) for each in body.grants)
     order = Withdrawal(consent_in(consent), body.via, grants)
-    if services.admission.frozen is not None:
+    try:
+        committed = await services.writer.run(withdraw_consent, caller, order)
+    except Busy:
+        if services.admission.frozen is None:
+            raise
         await run_in_threadpool(services.spool.keep, caller, order)
         return answer({"consent": order.consent, "state": "received"}, 202)
-    ended = settled(await services.writer.run(withdraw_consent, caller, order))
+    ended = settled(committed)
     body_out = {
         "consent": ended.consent,
         "state": ended.state,

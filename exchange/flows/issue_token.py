@@ -4,6 +4,7 @@ import hashlib
 from dataclasses import dataclass
 
 from exchange import records
+from exchange.directory import Directory
 from exchange.transaction import Outcome, Transaction
 from policies.decision import Refused
 from policies.vocabulary import ApplicationId, OrganisationId, Reason
@@ -33,15 +34,27 @@ def issue_token(tx: Transaction, asked: Asked) -> Outcome[Granted]:
 
     Scopes asked beyond those registered are left out; asked in vain, all of them, is a no.
     """
-    application = tx.directory.applications.get(asked.application)
-    if application is None or application.revoked:
-        return Outcome(Refused(Reason.CALLER_REVOKED))
-    token = hashlib.sha256(f"{asked.application}\0{asked.token_id}".encode()).digest()
+    granted, token = considered(tx.directory, asked, tx.new_id()), use_of(asked)
     if records.used_before(tx.connection, shard=tx.shard, token=token):
         return Outcome(Refused(Reason.CALLER_REVOKED))
+    if isinstance(granted, Refused):
+        return Outcome(granted)
+    records.remember_use(tx.connection, shard=tx.shard, token=token, until=asked.until, now=tx.now)
+    return Outcome(granted)
+
+
+def considered(directory: Directory, asked: Asked, token_id: str) -> Granted | Refused:
+    """What the application may have; whether its assertion was used before is not looked at."""
+    application = directory.applications.get(asked.application)
+    if application is None or application.revoked:
+        return Refused(Reason.CALLER_REVOKED)
     scopes = application.scopes if asked.scopes is None else asked.scopes & application.scopes
     if not scopes:
         reason = Reason.SCOPE_MISSING
-        return Outcome(Refused(reason, told=reason))
-    records.remember_use(tx.connection, shard=tx.shard, token=token, until=asked.until, now=tx.now)
-    return Outcome(Granted(application.organisation, scopes, tx.new_id()))
+        return Refused(reason, told=reason)
+    return Granted(application.organisation, scopes, token_id)
+
+
+def use_of(asked: Asked) -> bytes:
+    """The name under which the use of an assertion is remembered: each application has its own."""
+    return hashlib.sha256(f"{asked.application}\0{asked.token_id}".encode()).digest()

@@ -1,7 +1,9 @@
 """A witness signs what extends what it signed, once; a log believes nothing it can not verify."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -281,3 +283,19 @@ def test_the_program_says_what_is_wrong_with_its_words(
 
     assert witness_module.main(words) == 2
     assert "none" in capsys.readouterr().err
+
+
+def test_what_could_not_be_stored_is_neither_answered_nor_shown(
+    witness: Witness, tmp_path: Path
+) -> None:
+    witness.add(asked(0, 5))
+    with closing(sqlite3.connect(tmp_path / "heads.db", isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT * FROM head").fetchone()  # a reader who holds the file
+        with pytest.raises(sqlite3.OperationalError):
+            witness.add(asked(5, 12))
+        shown = witness.shown(origin_hash(ORIGIN))
+        reader.execute("COMMIT")
+
+    assert shown.body.decode().startswith(head(5).text)
+    assert witness.add(asked(5, 12)).status == 200

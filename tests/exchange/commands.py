@@ -75,7 +75,7 @@ def runner_for(services: Services) -> BatchRunner:
 
 
 def waiting(command: AnyCommand) -> Waiting:
-    return Waiting(command, Future(), None, inf)
+    return Waiting(command, command, Future(), None, inf)
 
 
 def run_batch(runner: BatchRunner, *commands: AnyCommand) -> list[Waiting]:

@@ -10,10 +10,14 @@ from audit.checkpoints import new_note_key, open_note
 from audit.signer import Frozen
 from exchange.checkpointing import Signing
 from exchange.database import Unsafe
+from exchange.flows.withdraw_consent import Withdrawal
 from exchange.security.keys import KeysRefused
+from exchange.security.used_assertions import UsedAssertions
 from exchange.services import SHARD, Services, build_services
+from policies.vocabulary import ConsentId
 from tests.builders import Broker, Clock, Story, logged
 from tests.exchange.commands import PATIENCE, note
+from tests.exchange.machines import Machine, endpoint, machine_of
 from tests.exchange.tampering import flip, head, rewind, take_out, tamper
 
 
@@ -29,6 +33,7 @@ def test_t89_started_on_an_older_backup_it_only_hears_withdrawals(
 ) -> None:
     story = broker.story("cl-0004", "vdab-gent", "P2")
     broker.application("vdab-gent")
+    machine = machine_of(broker.services, story.sample.holder)
     short = head(broker.services)
     broker.services.writer.submit(note, "lost").result(PATIENCE)
     broker.services.checkpointing.once()
@@ -38,7 +43,13 @@ def test_t89_started_on_an_older_backup_it_only_hears_withdrawals(
     there = Story(Broker(again, clock, _applications=broker._applications), *story.rest)  # noqa: SLF001 - the same parties
 
     assert again.admission.frozen is not None
-    fetched, withdrawn = there.fetch(), there.withdraw()
+    form = Machine(again, machine.application, machine.key).form()
+    token, replayed = (endpoint(again).post("/oauth/token", data=form) for _ in range(2))
+    assert (token.status_code, replayed.status_code) == (200, 401)
+    caller = {"Authorization": f"Bearer {token.json()['access_token']}"}
+    address = f"/v1/consents/{story.consent}/withdrawal"
+    withdrawn = endpoint(again).post(address, json={"via": "portal"}, headers=caller)
+    fetched = there.fetch()
     assert fetched.status_code == 503
     assert (withdrawn.status_code, withdrawn.json()["state"]) == (202, "received")
     assert head(again) == short
@@ -57,6 +68,66 @@ def test_t89_started_on_an_older_backup_it_only_hears_withdrawals(
     assert kinds[0] == "consent.withdrawn"
     assert not (mended.settings.data_dir / "withdrawals.spool").exists()
     mended.close()
+
+
+def test_what_was_used_before_the_log_was_frozen_gives_no_token_after(services: Services) -> None:
+    machine = machine_of(services, scopes=frozenset({"consent"}))
+    form, asking = machine.form(), endpoint(services)
+    first = asking.post("/oauth/token", data=form)
+    services.admission.freeze("the log is not the one that was signed")
+
+    replayed, unscoped = asking.post("/oauth/token", data=form), machine.ask(scope="audit")
+
+    assert (first.status_code, replayed.status_code) == (200, 401)
+    assert unscoped.json()["error"] == "invalid_scope"
+    assert machine.ask().status_code == 200
+
+
+def test_uses_are_remembered_until_they_are_over_and_never_too_many() -> None:
+    used = UsedAssertions(most=2)
+
+    assert used.first(b"a", until=10, now=1)
+    assert not used.first(b"a", until=10, now=2)
+    assert used.first(b"b", until=20, now=2)
+    assert not used.first(b"c", until=20, now=3)
+    assert used.first(b"c", until=20, now=11)
+    assert not used.first(b"b", until=20, now=11)
+
+
+def test_a_line_that_a_crash_cut_off_takes_no_other_with_it(broker: Broker, clock: Clock) -> None:
+    story = broker.story("cl-0004", "vdab-gent", "P2")
+    caller, services = broker.caller(story.sample.holder), broker.services
+    path = services.settings.data_dir / "withdrawals.spool"
+    path.write_text('{"application": "torn')
+    services.spool.keep(caller, Withdrawal(ConsentId(story.consent), "portal"))
+    with path.open("a") as torn:
+        torn.write('{"application": "torn aga')
+
+    again = started_again(services, clock)
+
+    assert "consent.withdrawn" in [each["k"] for each in logged(again)]
+    assert not path.exists()
+    again.close()
+
+
+def test_what_was_promised_and_could_not_be_done_is_kept_and_told(
+    broker: Broker, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story = broker.story("cl-0004", "vdab-gent", "P2")
+    caller, services = broker.caller(story.sample.holder), broker.services
+    path = services.settings.data_dir / "withdrawals.spool"
+    for consent in (story.consent, "c-unknown", story.consent):
+        services.spool.keep(caller, Withdrawal(ConsentId(consent), "portal"))
+    first, unknown, _ = path.read_text().splitlines()
+    path.write_text(f"{first}\nnot a line\n{unknown}\n{first}\n")
+
+    again = started_again(services, clock)
+
+    assert path.read_text() == f"not a line\n{unknown}\n"
+    told = capsys.readouterr().out
+    assert told.count("withdrawal.undone") == 2
+    assert "consent.withdrawn" in [each["k"] for each in logged(again)]
+    again.close()
 
 
 def test_a_damaged_log_is_not_started_on(services: Services, clock: Clock) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from audit import log
+from exchange.admission import Admission
 from exchange.batch import BatchRunner
 from exchange.services import SHARD, Services, build_services
 from exchange.settings import Settings
@@ -242,3 +243,22 @@ def test_a_runner_that_fails_outside_every_command_fails_its_batch_and_the_next_
 
     assert answer.value == "kept"
     assert notes(services) == ["kept"]
+
+
+@pytest.mark.parametrize("how", ["frozen", "unwitnessed"])
+def test_what_already_waits_does_not_run_once_it_may_not_come_in(
+    services: Services, made: MakeWriter, how: str
+) -> None:
+    admission = Admission({note})
+    writer = made(admits=admission.admits)
+    hold = Hold(writer)
+    waits = writer.submit(note, "late")
+    if how == "frozen":
+        admission.freeze("the log is not the one that was signed")
+    else:
+        admission.hold_disclosures(unwitnessed=True)
+    hold.release()
+
+    with pytest.raises(Busy):
+        waits.result(PATIENCE)
+    assert notes(services) == []
