@@ -21,6 +21,7 @@ from exchange.admission import Admission
 from exchange.database import Database
 from exchange.flows.publish_checkpoint import publish_checkpoint
 from exchange.observability import log
+from exchange.steady_clock import ClockAhead
 from exchange.witnesses import Witnesses, is_quorum, last_quorum
 from exchange.writer import Busy, NotStored, Writer
 
@@ -254,5 +255,7 @@ class Signing:
             log.error("log.frozen")
         except ClockBehind:
             log.error("clock.behind")
+        except ClockAhead:
+            return  # it was told when it jumped
         except (Busy, NotStored, TimeoutError, DBAPIError, OSError) as error:
             log.warning("checkpoint.postponed", failure=type(error).__name__)

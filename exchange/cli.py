@@ -6,6 +6,7 @@ Exit codes: 0 good, 1 the check found something, 2 wrong use or configuration.
 import json
 import os
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -110,7 +111,7 @@ def serve(
             pass
     except OSError:
         stop(f"{host}:{port} is in use, or not ours to listen on; choose another --host or --port")
-    serve_until_stopped(build_services(settings), host, port)
+    serve_until_stopped(build_services(settings, steady=time.monotonic), host, port)
 
 
 @app.command()

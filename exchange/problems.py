@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from exchange.security.keys import KeyDestroyed
 from exchange.security.strict_json import NotJson
 from exchange.security.tokens import InvalidToken
+from exchange.steady_clock import ClockAhead
 from exchange.transaction import Committed
 from exchange.writer import Busy, NotStored
 from policies.decision import Refused
@@ -113,6 +114,7 @@ FAILURES: Mapping[type[Exception], Problem] = {
     ContentRefused: INVALID_CONTENT,
     KeyDestroyed: NOT_AVAILABLE,
     Busy: UNAVAILABLE,
+    ClockAhead: UNAVAILABLE,
     NotStored: UNAVAILABLE,
     DBAPIError: UNAVAILABLE,
     PoolExhausted: UNAVAILABLE,

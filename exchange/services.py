@@ -48,6 +48,7 @@ from exchange.security.tokens import AccessTokens, Caller, signer_from_jwk
 from exchange.security.used_assertions import UsedAssertions
 from exchange.security.vault import Vault
 from exchange.settings import Profile, Settings
+from exchange.steady_clock import SteadyClock
 from exchange.transaction import Outcome, Transaction
 from exchange.withdrawal_spool import WithdrawalSpool
 from exchange.witnesses import Witnesses
@@ -124,9 +125,12 @@ def build_services(
     settings: Settings,
     *,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    steady: Callable[[], float] | None = None,
     halt: Callable[[Halted], None] | None = None,
 ) -> Services:
     """Build every part now, so that a wrong setting stops the start.
+
+    With `steady` (seconds that nobody can set) the clock of the log may not jump ahead of it.
 
     Raises `Unsafe`, `KeysRefused`, `SchemaBehind` or `RulesRefused`, each naming its mend.
     """
@@ -137,7 +141,7 @@ def build_services(
         raise Unsafe(f"the data folder can not be made; {mend}") from None
     database = Database(DatabaseOptions(settings.url, journal=settings.sqlite_journal))
     try:
-        return _services(settings, database, clock, halt or _exit)
+        return _services(settings, database, clock, steady, halt or _exit)
     except BaseException:
         database.close()  # a start that is refused keeps no lock and no connection
         raise
@@ -147,6 +151,7 @@ def _services(
     settings: Settings,
     database: Database,
     clock: Callable[[], datetime],
+    steady: Callable[[], float] | None,
     halt: Callable[[Halted], None],
 ) -> Services:
     overlay = load_overlay()
@@ -164,12 +169,13 @@ def _services(
     keys.on_forgetting(vault.forget)
     _finish_shreds(database, keys)
     _open_log(database, keys, policy, clock(), settings.public_base_url)
-    runner = BatchRunner(database, keys, vault, clock, policy, shard=SHARD)
+    admission = Admission({fetch_summary, push_handover})
+    logs_clock = clock if steady is None else _steady(clock, steady, admission)
+    runner = BatchRunner(database, keys, vault, logs_clock, policy, shard=SHARD)
     require_whole_log(database, settings, shard=SHARD)
     vouching = Vouching(
         log_keys(settings, database, shard=SHARD), Witnesses(witness_policy(settings))
     )
-    admission = Admission({fetch_summary, push_handover})
     writer = Writer(
         runner,
         capacity=settings.queue_capacity,
@@ -197,7 +203,7 @@ def _services(
         cursor_key=ring.derived("cursors"),
         admission=admission,
         checkpointing=checkpointing(
-            settings, database, writer, admission, vouching, clock, shard=SHARD
+            settings, database, writer, admission, vouching, logs_clock, shard=SHARD
         ),
         spool=WithdrawalSpool(settings.data_dir / "withdrawals.spool"),
         used_assertions=UsedAssertions(),
@@ -258,6 +264,16 @@ def _guarded(database: Database) -> None:
     if absent:
         mend = "find out who switched them off, then: overdracht migrate --guards"
         raise Unsafe(f"guards of the log are off ({', '.join(absent)}); {mend}")
+
+
+def _steady(
+    clock: Callable[[], datetime], steady: Callable[[], float], admission: Admission
+) -> SteadyClock:
+    def alarm() -> None:
+        admission.freeze("the clock has jumped forward; mend it, then start the service again")
+        log_line.error("clock.ahead")
+
+    return SteadyClock(clock, steady, alarm)
 
 
 def _finish_shreds(database: Database, keys: KeyStore) -> None:
