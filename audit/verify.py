@@ -1258,6 +1258,27 @@ def _check_part(run: Run, index: int, label: str, part: Mapping[str, Any]) -> No
     run.texts.append((index, label, said))
 
 
+def check_evidence(run: Run) -> None:
+    """7. Documents against the hashes in the last entry that says they were exported."""
+    filters = run.manifest["filters"]
+    held = {name.removeprefix("evidence/") for name in run.bundle.names("evidence/")}
+    if not held and "handover" not in filters:
+        return
+    named: dict[str, Any] = {}
+    for index, label, said in run.texts:
+        told = said.get("evidence") if label == "y" else None
+        leaf = run.leaf(index) if type(told) is dict else None
+        if leaf is not None and read_leaf(leaf).kind == "disclosure.exported":
+            named = told if told and said.get("handover") == filters.get("handover") else named
+    for name in sorted(held | named.keys()):
+        if name not in held:
+            run.missing("evidence", f"the document {name!a}, which was exported, is not here")
+        elif name not in named:
+            run.missing("evidence", f"{name} is not verified: no entry in the bundle names it")
+        elif sha256(run.bundle.need(f"evidence/{name}")).hexdigest() != named[name]:
+            run.missing("evidence", f"{name} is not verified: it is not what the entry names")
+
+
 def check_numbers(run: Run) -> None:
     """8. The entries of each person disclosed are numbered without a gap.
 
@@ -1408,6 +1429,7 @@ STEPS: tuple[tuple[str, Callable[[Run], None]], ...] = (
     ("tile", check_tree),
     ("consistency", check_older),
     ("part", check_parts),
+    ("evidence", check_evidence),
     ("number", check_numbers),
     ("balance", check_balance),
     ("dated", check_times),
