@@ -1070,8 +1070,19 @@ def check_leaves(run: Run) -> None:
         run.findings.add("id", None, f"the event id {raw.hex()} comes twice")
 
 
+def _bundles(run: Run) -> set[int]:
+    """The numbers of the bundles of entries that are there, whatever their widths."""
+    paths = (name.removeprefix("tile/entries/") for name in run.bundle.names("tile/entries/"))
+    digits = (re.sub("[x/]", "", path.partition(".p/")[0]) for path in paths)
+    return {int(each) for each in digits if len(each) <= len(str(LIMIT)) + 2}
+
+
 def _segments(run: Run, first: int, last: int) -> Iterator[Segment]:
-    starts = [first, *range((first // WIDTH + 1) * WIDTH, last, WIDTH)] if first < last else []
+    starts = sorted({max(first, n // WIDTH * WIDTH) for n in _bundles(run) if first <= n < last})
+    # Size and range are only claimed as yet: the work is bounded by what the bundle holds.
+    shares = -(-last // WIDTH) - first // WIDTH
+    if len(starts) < shares:
+        run.missing("tile", f"the entries of {shares - len(starts)} tiles of level 1 are missing")
     jobs = [(run.path, run.size, at, min(last, (at // WIDTH + 1) * WIDTH)) for at in starts]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
     if len(jobs) < 2 or cores < 2 or "fork" not in get_all_start_methods():  # noqa: PLR2004 - one alone
@@ -1349,7 +1360,7 @@ def _check_expired(run: Run) -> None:
     }
     gone = {index for index, state in states.items() if state not in ("shown", "withheld")}
     expired = (index for index in gone if states[index] == "expired")
-    for index in range(max(expired, default=0)):
+    for index in range(min(run.size, max(expired, default=0))):
         leaf = run.leaf(index) if index not in gone else None
         if leaf is not None and read_leaf(leaf).kind in PERSON_KINDS:
             words = "a number is kept, and a later one has expired"
