@@ -37,6 +37,13 @@ _HEAD = {
     "sqlite": "CAST(substr(NEW.data, 1, length(OLD.data)) AS BLOB)",
     "postgresql": "substr(NEW.data, 1, length(OLD.data))",
 }
+# The definition comes back in the server's own words; only its condition is none of ours.
+_STAND = """
+  SELECT c.relname, t.tgname, t.tgenabled::text, p.proname, p.prosrc, l.lanname,
+    pg_get_triggerdef(t.oid)
+  FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_proc p ON p.oid = t.tgfoid
+    JOIN pg_language l ON l.oid = p.prolang
+  WHERE NOT t.tgisinternal AND c.relnamespace = to_regnamespace('public')"""
 _DENSE_NAME = "guard_entry_dense"
 _DENSE = """
   IF EXISTS (
@@ -70,12 +77,20 @@ def missing(connection: Connection) -> Sequence[str]:
         )
         stand = {name: (sql,) for name, sql in rows}
         return [name for name, (_, made) in wanted.items() if stand.get(name) != made]
-    on = connection.exec_driver_sql(
-        "SELECT tgname, tgenabled::text FROM pg_trigger JOIN pg_class c ON c.oid = tgrelid"
-        " WHERE NOT tgisinternal AND c.relnamespace = to_regnamespace('public')"
-    )
-    always = {name for name, enabled in on if enabled == "A"}
-    return [name for name in wanted if name not in always]
+    rows = connection.exec_driver_sql(_STAND)
+    found = {(table, name): (*seen, " ".join(made.split())) for table, name, *seen, made in rows}
+    return [
+        name
+        for name, (table, made) in wanted.items()
+        if found.get((table, name)) != _standing(name, made)
+    ]
+
+
+def _standing(name: str, made: Sequence[str]) -> tuple[str, ...]:
+    """What PostgreSQL's catalogue says of a guard that stands as it was made."""
+    function, trigger = made[0].split("$$")[1], made[1]
+    public = trigger.replace(" ON ", " ON public.", 1)
+    return ("A", name, function, "plpgsql", public)
 
 
 def put_up(connection: Connection, names: Sequence[str] | None = None) -> None:

@@ -345,9 +345,13 @@ class AuditExported(PersonEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisclosureExported(PersonEvent):
-    """A client's record, or the evidence of one handover, was made into a bundle."""
+    """A client's record, or the evidence of one handover, was made into a bundle.
+
+    `evidence` holds the SHA-256 (hexadecimal) of each document that belongs to it, by name.
+    """
 
     kind, outcome = "disclosure.exported", "ok"
+    evidence: Mapping[str, str] | None = None
     filter: Mapping[str, str | int] | None = None
     handover: str | None = None
     via: str | None = None

@@ -132,6 +132,8 @@ def _bundle(services: Services, asked: Mapping[str, Any], out: IO[bytes]) -> Exp
     if isinstance(wanted, str):
         return client_bundle(services, out, wanted)
     if isinstance(wanted, Evidence):
+        # The entry that names the documents by their hashes must be under the bundle's head.
+        services.checkpointing.once(again=True)
         return handover_bundle(services, out, asked["handover"], wanted)
     return range_bundle(services, out, *wanted)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 from audit.events import Actor, AuditExported, ClientRefused, DisclosureExported
@@ -83,6 +84,7 @@ def export_handover(tx: Transaction, asker: Asker, handover: HandoverId) -> Outc
     event = DisclosureExported(
         **_said(asker, found.client), provider=found.sender, consumer=found.recipient,
         purpose=found.purpose, handover=found.id,
+        evidence={name: sha256(each).hexdigest() for name, each in documents.items()},
     )  # fmt: skip
     return Outcome(Evidence(found.client, consents, documents), (event,))
 

@@ -1,5 +1,6 @@
 """The container of a bundle, and every bit in it: nothing changes unnoticed, nothing breaks out."""
 
+import json
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -8,12 +9,14 @@ import pytest
 from sqlalchemy import Connection
 
 from audit.export import Earlier
+from audit.verify import canonical
 from tests.audit.bundles import (
     changed,
     erase,
     judged,
     members,
     note_of,
+    note_over,
     range_of,
     record_of,
     repacked,
@@ -45,6 +48,26 @@ def test_a_bundle_that_lacks_something_is_incomplete(
     del contents[name]
 
     assert judged(tmp_path, repacked(contents)).exit_code == 2
+
+
+@pytest.mark.parametrize("start", [0, 8_999_999_999_999_000])
+def test_a_size_that_is_only_claimed_costs_nothing(
+    connection: Connection, tmp_path: Path, start: int
+) -> None:
+    keys, size = Ring(), 9_000_000_000_000_000
+    a_log(connection, keys, 10)
+    contents = members(range_of(source_of(connection, keys)))
+    manifest = json.loads(contents["manifest.json"]) | {"from": start, "to": size, "size": size}
+    claimed = {
+        "manifest.json": canonical(manifest),
+        "checkpoint": note_over(size, bytes.fromhex(manifest["root"])),
+    }
+
+    report = judged(tmp_path, repacked(contents | claimed))
+
+    assert report.exit_code == 2
+    assert any("are missing" in each.text or "is missing" in each.text for each in report.findings)
+    assert not any("could not be verified" in each.text for each in report.findings)
 
 
 def test_every_single_bit_that_is_changed_is_noticed(

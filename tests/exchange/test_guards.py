@@ -130,3 +130,29 @@ def test_al14_a_guard_that_was_made_to_guard_nothing_is_noticed(settings: Settin
 
     with pytest.raises(Unsafe, match="guard_entry_update"):
         build_services(settings, clock=Clock())
+
+
+@pytest.mark.case("AL14")
+@postgresql
+@pytest.mark.parametrize(
+    "emptied",
+    [
+        "CREATE OR REPLACE FUNCTION guard_entry_update() RETURNS trigger LANGUAGE plpgsql"
+        " AS $$ BEGIN RETURN NEW; END $$",
+        "DROP TRIGGER guard_entry_update ON audit_entry;"
+        " CREATE TRIGGER guard_entry_update BEFORE UPDATE ON audit_subject"
+        " FOR EACH ROW EXECUTE FUNCTION guard_entry_update();"
+        " ALTER TABLE audit_subject ENABLE ALWAYS TRIGGER guard_entry_update",
+        "DROP TRIGGER guard_entry_update ON audit_entry;"
+        " CREATE TRIGGER guard_entry_update BEFORE UPDATE ON audit_entry"
+        " FOR EACH ROW WHEN (false) EXECUTE FUNCTION guard_entry_update();"
+        " ALTER TABLE audit_entry ENABLE ALWAYS TRIGGER guard_entry_update",
+    ],
+    ids=["body", "table", "condition"],
+)
+def test_al14_a_guard_in_name_only_is_noticed(services: Services, emptied: str) -> None:
+    with aside(services) as connection:
+        assert guards.missing(connection) == []
+        connection.exec_driver_sql(emptied)
+
+        assert guards.missing(connection) == ["guard_entry_update"]

@@ -13,7 +13,7 @@ from exchange.keeping import audit_export
 from exchange.operations import OperationRefused
 from exchange.services import SHARD
 from policies.vocabulary import ClientId, OrganisationId
-from tests.audit.bundles import members
+from tests.audit.bundles import judged, members, repacked, said
 from tests.builders import Broker, Story, logged
 
 
@@ -247,6 +247,24 @@ def test_the_evidence_of_a_handover_holds_text_receipt_and_decision(
     report = verify_bundle(tmp_path / "b", contents["policy.txt"])
     assert (report.findings, report.exit_code) == ((), 0)
     assert "a selection: that nothing was left out of it is not proven" in report.notes
+
+
+@pytest.mark.parametrize("name", ["handover.json", "consent", "notice", "receipt", "more.json"])
+def test_a_document_that_the_log_does_not_name_is_not_verified(
+    broker: Broker, story: Story, tmp_path: Path, name: str
+) -> None:
+    contents = members(made(broker, tmp_path / "b", handover=story.handover))
+    there = [each for each in contents if each.startswith(f"evidence/{name}")]
+
+    changes = [{each: b"forged"} for each in there or [f"evidence/{name}"]]
+    for forged in [contents | each for each in changes]:
+        report = judged(tmp_path, repacked(forged), policy=contents["policy.txt"].decode())
+        assert report.exit_code in (1, 2)
+        assert any("not verified" in each.text for each in report.findings)
+    for gone in there:
+        fewer = {each: contents[each] for each in contents if each != gone}
+        report = judged(tmp_path, repacked(fewer), policy=contents["policy.txt"].decode())
+        assert (report.exit_code, said(report)) == (2, {"evidence": None})
 
 
 def test_an_export_never_writes_over_a_file(broker: Broker, story: Story, tmp_path: Path) -> None:
