@@ -15,7 +15,6 @@ from audit.high_water import HighWater, HighWaterUnreadable, Mark
 from audit.published import AnotherRoot, Cosigned
 from audit.signer import ClockBehind, Frozen
 from audit.tile_store import stored_tiles
-from audit.witnessing import Disputed
 from consent.belgian_time import instant
 from exchange.admission import Admission
 from exchange.database import Database
@@ -138,7 +137,7 @@ class Checkpointing:
         """How long the witnesses have been silent; past the limits it is told, and data stay."""
         policy, now = self._witnesses.policy, self._clock()
         with self._database.reading() as connection:
-            since = last_quorum(connection, policy, shard=self._shard)
+            since = last_quorum(connection, policy, shard=self._shard, now=instant(now))
         silent = timedelta(0) if since is None else timedelta(microseconds=instant(now) - since)
         if not policy.witnesses:
             silent = timedelta(0)
@@ -188,12 +187,12 @@ class Checkpointing:
     def _publish(self, mark: Mark) -> Published:
         self._offered = self._clock()
         checkpoint = Checkpoint(mark.origin, mark.size, mark.root)
-        try:
-            lines = self._witnesses.gather(checkpoint, mark.note, partial(self._prove, mark.size))
-        except Disputed:
+        gathered = self._witnesses.gather(
+            checkpoint, mark.note, partial(self._prove, mark.size), at=self._offered.timestamp()
+        )
+        if gathered.disputed:
             self._answer_for(mark.origin)
-            lines = []
-        head = signer.head_of(mark)
+        head, lines = signer.head_of(mark), gathered.lines
         done = self._writer.submit(publish_checkpoint, head, lines, self.vkeys)
         try:
             done.result(PATIENCE)
@@ -218,22 +217,28 @@ class Checkpointing:
 
 
 class Signing:
-    """Signs over and over in a thread of its own, until it is closed.
+    """Signs over and over in a thread of its own, until it is closed; another one keeps watch.
 
-    A host that does not sign still looks whether the witnesses do.
+    So that whoever keeps the first one waiting does not keep the second. A host that does not
+    sign still looks whether the witnesses do.
     """
 
     def __init__(self, checkpointing: Checkpointing, seconds: float, *, signs: bool = True) -> None:
         self._checkpointing, self._seconds, self._signs = checkpointing, seconds, signs
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="signer", daemon=True)
-        self._thread.start()
+        ways = {"signer": self._sign, "watch": self._watch}
+        self._threads = [
+            threading.Thread(target=way, name=name, daemon=True) for name, way in ways.items()
+        ]
+        for each in self._threads:
+            each.start()
 
     def close(self) -> None:
         self._closing.set()
-        self._thread.join(PATIENCE)
+        for each in self._threads:
+            each.join(PATIENCE)
 
-    def _run(self) -> None:
+    def _sign(self) -> None:
         scrubbed = time.monotonic()
         if self._signs:
             self._try(self._checkpointing.examine)
@@ -243,6 +248,9 @@ class Signing:
             if time.monotonic() - scrubbed >= SCRUB_SECONDS:
                 scrubbed = time.monotonic()
                 self._try(self._checkpointing.scrub)
+
+    def _watch(self) -> None:
+        while not self._closing.wait(self._seconds):
             self._try(self._checkpointing.watch)
 
     def _try(self, what: Callable[[], object]) -> None:
