@@ -241,6 +241,24 @@ def test_a_witness_that_is_ahead_of_us_by_our_own_hand_stops_the_log(witnessed: 
         services.writer.submit(note, "more")
 
 
+@pytest.mark.case("T90")
+def test_a_host_that_never_saw_the_lost_head_hears_of_it_from_a_witness(
+    witnessed: Witnessed,
+) -> None:
+    services = witnessed.services
+    witnessed.start()
+    short = head(services)
+    services.writer.submit(note, "lost").result(PATIENCE)
+    services.checkpointing.once()
+    rewind(services, short)
+    services.close()
+    given = services.settings.model_copy(update={"signs": False})
+
+    witnessed.services = build_services(given, clock=witnessed.clock)
+
+    assert witnessed.services.admission.frozen is not None
+
+
 @pytest.mark.case("AL05")
 def test_a_branch_that_has_overtaken_the_lost_one_is_told_too(witnessed: Witnessed) -> None:
     services = witnessed.services
