@@ -21,6 +21,8 @@ MAX_BODY: Final = MAX_BYTES + 4096
 SIZE_TYPE: Final = "text/x.tlog.size"
 TRIES: Final = 4
 """The first, and three more from where the witness says that it stands."""
+MOST_APART: Final = 300
+"""Seconds that a witness's clock may be from ours: a line of another time proves nothing of now."""
 OK, CONFLICT, UNPROVEN = 200, 409, 422
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
@@ -96,9 +98,18 @@ def read_size(text: Any) -> int | None:
 
 
 def submit(
-    witness: Named, checkpoint: Checkpoint, note: str, *, old: int, prove: Prove, call: Call
+    witness: Named,
+    checkpoint: Checkpoint,
+    note: str,
+    *,
+    old: int,
+    prove: Prove,
+    call: Call,
+    at: float,
 ) -> Signature:
     """The witness's signature under our head; `old` is the size that it signed last.
+
+    `at` is our time in seconds; a signature of another time is not taken.
 
     Raises `Unreachable`, `Refused`, or `Disputed`, which is still to be proven.
     """
@@ -107,7 +118,7 @@ def submit(
         body = submission_body(old, proof, note)
         answer = call(f"{_folder(witness.url)}add-checkpoint", body)
         if answer.status == OK:
-            return _signature(answer, checkpoint, witness.key)
+            return _signature(answer, checkpoint, witness.key, at)
         if answer.status == UNPROVEN:
             raise Disputed
         if answer.status != CONFLICT:
@@ -140,17 +151,17 @@ def origin_hash(origin: str) -> str:
     return hashlib.sha256(origin.encode()).hexdigest()
 
 
-def _signature(answer: Answer, checkpoint: Checkpoint, key: Vkey) -> Signature:
-    """The line that verifies under the witness's key; what else it says is dropped."""
+def _signature(answer: Answer, checkpoint: Checkpoint, key: Vkey, at: float) -> Signature:
+    """The line of now that verifies under the witness's key; what else it says is dropped."""
     try:
         lines = read_lines(answer.body.decode()) or ()
     except UnicodeDecodeError:
         lines = ()
     for line in lines:
         signature = verified(line, checkpoint.text, key)
-        if signature is not None:
+        if signature is not None and abs(signature.seconds - at) <= MOST_APART:
             return signature
-    raise Refused(OK, "no line of it verifies")
+    raise Refused(OK, "no line of it verifies, or is of now")
 
 
 def _size_in(answer: Answer) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from math import inf
 
 from sqlalchemy.exc import DBAPIError
 
@@ -15,7 +16,6 @@ from audit.high_water import HighWater, HighWaterUnreadable, Mark
 from audit.published import AnotherRoot, Cosigned
 from audit.signer import ClockBehind, Frozen
 from audit.tile_store import stored_tiles
-from audit.witnessing import Disputed
 from consent.belgian_time import instant
 from exchange.admission import Admission
 from exchange.database import Database
@@ -28,6 +28,8 @@ from exchange.writer import Busy, NotStored, Writer
 PATIENCE = 30.0
 SCRUB_SECONDS = 86_400.0
 """How often every stored byte of the log is hashed again."""
+LOOK_SECONDS = 60.0
+"""How often a host that does not sign asks the witnesses what they know."""
 AGAIN = timedelta(minutes=10)
 """How often a log that stands still is shown to its witnesses."""
 
@@ -68,6 +70,7 @@ class Checkpointing:
         admission: Admission,
         *,
         high_water: HighWater,
+        seen: HighWater,
         keys: Sequence[NoteKey],
         witnesses: Witnesses,
         silence: Silence,
@@ -76,6 +79,8 @@ class Checkpointing:
     ) -> None:
         self._database, self._writer, self._admission = database, writer, admission
         self._high_water, self._keys, self._witnesses = high_water, keys, witnesses
+        self._seen, self._looked = seen, -inf
+        self._known: Mark | None = None
         self._silence, self._clock, self._shard = silence, clock, shard
         self._turn = threading.Lock()
         self._offered: datetime | None = None
@@ -122,6 +127,22 @@ class Checkpointing:
             self._admission.freeze(frozen.why)
             raise
 
+    def look(self, *, witnesses: bool = True) -> None:
+        """As `examine`, for a host that need not sign: against the last head that it has seen.
+
+        That one is kept in a file of this host, so a database that was put back is found out
+        here too, and after a restart. The witnesses are asked once a minute.
+        """
+        due = witnesses and time.monotonic() - self._looked >= LOOK_SECONDS
+        try:
+            origin = self._compare_seen()
+            if due:
+                self._looked = time.monotonic()
+                self._answer_for(origin)
+        except Frozen as frozen:
+            self._admission.freeze(frozen.why)
+            raise
+
     def scrub(self) -> int:
         """Hash again all that was published; how many entries that were.
 
@@ -139,7 +160,7 @@ class Checkpointing:
         """How long the witnesses have been silent; past the limits it is told, and data stay."""
         policy, now = self._witnesses.policy, self._clock()
         with self._database.reading() as connection:
-            since = last_quorum(connection, policy, shard=self._shard)
+            since = last_quorum(connection, policy, shard=self._shard, now=instant(now))
         silent = timedelta(0) if since is None else timedelta(microseconds=instant(now) - since)
         if not policy.witnesses:
             silent = timedelta(0)
@@ -158,6 +179,7 @@ class Checkpointing:
         """Let another one sign."""
         with self._turn:
             self._high_water.close()
+            self._seen.close()
 
     def _due(self, *, again: bool) -> Mark | None:
         """What is to be published now; a new head is in the high-water file before it is."""
@@ -186,15 +208,35 @@ class Checkpointing:
                 raise Frozen("the high-water file holds no head that we signed")
             return signer.last_signed(connection, shard=self._shard, mark=mark)
 
+    def _compare_seen(self) -> str:
+        """Hold the log against what this host saw last, and remember what it sees; the origin."""
+        try:
+            known = self._known or self._seen.read()
+        except HighWaterUnreadable:
+            raise Frozen("the file with the last head that was seen can not be read") from None
+        with self._database.reading() as connection:
+            origin = signer.origin_of(connection, self._shard)
+            head = published.latest(connection, shard=self._shard)
+            if known is not None and known.origin != origin:
+                raise Frozen("another head was seen last than one of this log")
+            for size, root in {(each.size, each.root) for each in (known, head) if each}:
+                signer.require_prefix(connection, shard=self._shard, size=size, root=root)
+        if head is not None and (known is None or head.size > known.size):
+            known = Mark(origin, head.size, head.root, head.signed_at, head.note)
+            if self._seen.claim():
+                self._seen.write(known)
+        self._known = known
+        return origin
+
     def _publish(self, mark: Mark) -> Published:
         self._offered = self._clock()
         checkpoint = Checkpoint(mark.origin, mark.size, mark.root)
-        try:
-            lines = self._witnesses.gather(checkpoint, mark.note, partial(self._prove, mark.size))
-        except Disputed:
+        gathered = self._witnesses.gather(
+            checkpoint, mark.note, partial(self._prove, mark.size), at=self._offered.timestamp()
+        )
+        if gathered.disputed:
             self._answer_for(mark.origin)
-            lines = []
-        head = signer.head_of(mark)
+        head, lines = signer.head_of(mark), gathered.lines
         done = self._writer.submit(publish_checkpoint, head, lines, self.vkeys)
         try:
             done.result(PATIENCE)
@@ -219,31 +261,41 @@ class Checkpointing:
 
 
 class Signing:
-    """Signs over and over in a thread of its own, until it is closed.
+    """Signs over and over in a thread of its own, until it is closed; another one keeps watch.
 
-    A host that does not sign still looks whether the witnesses do.
+    So that whoever keeps the first one waiting does not keep the second. A host that does not
+    sign still looks whether the witnesses do, and whether the log is the one that it saw.
     """
 
     def __init__(self, checkpointing: Checkpointing, seconds: float, *, signs: bool = True) -> None:
         self._checkpointing, self._seconds, self._signs = checkpointing, seconds, signs
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="signer", daemon=True)
-        self._thread.start()
+        ways = {"signer": self._sign, "watch": self._watch}
+        self._threads = [
+            threading.Thread(target=way, name=name, daemon=True) for name, way in ways.items()
+        ]
+        for each in self._threads:
+            each.start()
 
     def close(self) -> None:
         self._closing.set()
-        self._thread.join(PATIENCE)
+        for each in self._threads:
+            each.join(PATIENCE)
 
-    def _run(self) -> None:
+    def _sign(self) -> None:
         scrubbed = time.monotonic()
         if self._signs:
             self._try(self._checkpointing.examine)
         while not self._closing.wait(self._seconds):
             if self._signs:
                 self._try(self._checkpointing.once)
+            self._try(partial(self._checkpointing.look, witnesses=not self._signs))
             if time.monotonic() - scrubbed >= SCRUB_SECONDS:
                 scrubbed = time.monotonic()
                 self._try(self._checkpointing.scrub)
+
+    def _watch(self) -> None:
+        while not self._closing.wait(self._seconds):
             self._try(self._checkpointing.watch)
 
     def _try(self, what: Callable[[], object]) -> None:

@@ -60,6 +60,7 @@ def checkpointing(
         writer,
         admission,
         high_water=HighWater(settings.high_water_path),
+        seen=HighWater(settings.data_dir / "seen-head.json"),
         keys=vouching.keys,
         witnesses=vouching.witnesses,
         silence=Silence(

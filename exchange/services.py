@@ -215,6 +215,8 @@ def _services(
             # a log that is not the right one is lost.
             waiting = any(True for _ in services.spool.kept())
             services.checkpointing.examine(witnesses=waiting)
+        else:
+            services.checkpointing.look()
         services.catch_up()
     except Frozen:
         # It starts all the same, and is only read: so an auditor can look, and a client say stop.

@@ -79,7 +79,9 @@ def asking(answers: list[Answer]) -> tuple[Any, list[tuple[str, Submission | Non
 
 def submitted(answers: list[Answer], old: int = 0) -> tuple[Any, list[Any]]:
     call, seen = asking(answers)
-    done = submit(NAMED, head(12), note(12), old=old, prove=lambda n: proof(n, 12), call=call)
+    done = submit(
+        NAMED, head(12), note(12), old=old, prove=lambda n: proof(n, 12), call=call, at=NOW
+    )
     return done, seen
 
 
@@ -176,4 +178,21 @@ def test_a_witness_that_can_not_be_reached_says_nothing() -> None:
         raise Unreachable
 
     with pytest.raises(Unreachable):
-        submit(NAMED, head(12), note(12), old=0, prove=lambda n: proof(n, 12), call=call)
+        submit(NAMED, head(12), note(12), old=0, prove=lambda n: proof(n, 12), call=call, at=NOW)
+
+
+@pytest.mark.parametrize("apart", [-301, 301])
+def test_a_line_of_another_time_is_not_taken(apart: int) -> None:
+    line = KEY.line(head(12).text, seconds=NOW + apart)
+
+    with pytest.raises(Refused):
+        submitted([Answer(200, "text/plain", line.text.encode())])
+
+
+@pytest.mark.parametrize("apart", [-300, 300])
+def test_clocks_may_differ_a_little(apart: int) -> None:
+    line = KEY.line(head(12).text, seconds=NOW + apart)
+
+    done, _ = submitted([Answer(200, "text/plain", line.text.encode())])
+
+    assert done.seconds == NOW + apart

@@ -1,6 +1,7 @@
 """What can not be vouched for is not gone on with; and who says stop is heard all the same."""
 
 import time
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -14,6 +15,7 @@ from exchange.flows.withdraw_consent import Withdrawal
 from exchange.security.keys import KeysRefused
 from exchange.security.used_assertions import UsedAssertions
 from exchange.services import SHARD, Services, build_services
+from exchange.writer import Busy
 from policies.vocabulary import ConsentId
 from tests.builders import Broker, Clock, Story, logged
 from tests.exchange.commands import PATIENCE, note
@@ -240,3 +242,31 @@ def test_a_host_that_does_not_sign_needs_no_key_and_no_file(
     assert again.admission.frozen is None
     again.writer.submit(note, "more").result(PATIENCE)
     again.close()
+
+
+@pytest.mark.case("T89")
+@pytest.mark.parametrize("running", [True, False], ids=["running", "started again"])
+def test_t89_a_host_that_does_not_sign_stops_too_when_the_log_was_put_back(
+    services: Services, clock: Clock, *, running: bool
+) -> None:
+    short = head(services)
+    services.writer.submit(note, "lost").result(PATIENCE)
+    services.checkpointing.once()
+    other = started_again_as(services, clock, signs=False)
+    rewind(other, short)
+
+    if running:
+        with pytest.raises(Frozen, match="were signed"):
+            other.checkpointing.look()
+    else:
+        other = started_again(other, clock)
+
+    assert other.admission.frozen is not None
+    with pytest.raises(Busy):
+        other.writer.submit(note, "more")
+    other.close()
+
+
+def started_again_as(services: Services, clock: Clock, **more: Any) -> Services:
+    services.close()
+    return build_services(services.settings.model_copy(update=more), clock=clock)

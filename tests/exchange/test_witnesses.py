@@ -2,9 +2,10 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from audit.policy import read_policy
 from audit.signer import Frozen
 from audit.witness import Witness, WitnessServer, witness_key
 from audit.witnessing import MAX_BODY, Answer, Unreachable
+from exchange.checkpointing import Signing
 from exchange.database import Unsafe
 from exchange.notary import witness_policy
 from exchange.services import SHARD, Services, build_services
@@ -52,6 +54,11 @@ class Helper:
     @property
     def line(self) -> str:
         return f"witness {self.name} {self.key.vkey.text} http://127.0.0.1:{self.port}/\n"
+
+    @property
+    def witness(self) -> Witness:
+        assert self._server is not None
+        return self._server.witness
 
     def start(self, vkeys: list[str]) -> None:
         logs = [key for key in map(read_vkey, vkeys) if key is not None]
@@ -234,6 +241,24 @@ def test_a_witness_that_is_ahead_of_us_by_our_own_hand_stops_the_log(witnessed: 
         services.writer.submit(note, "more")
 
 
+@pytest.mark.case("T90")
+def test_a_host_that_never_saw_the_lost_head_hears_of_it_from_a_witness(
+    witnessed: Witnessed,
+) -> None:
+    services = witnessed.services
+    witnessed.start()
+    short = head(services)
+    services.writer.submit(note, "lost").result(PATIENCE)
+    services.checkpointing.once()
+    rewind(services, short)
+    services.close()
+    given = services.settings.model_copy(update={"signs": False})
+
+    witnessed.services = build_services(given, clock=witnessed.clock)
+
+    assert witnessed.services.admission.frozen is not None
+
+
 @pytest.mark.case("AL05")
 def test_a_branch_that_has_overtaken_the_lost_one_is_told_too(witnessed: Witnessed) -> None:
     services = witnessed.services
@@ -273,6 +298,24 @@ def test_a_witness_that_merely_says_it_is_ahead_stops_nothing(
     witnessed.services.writer.submit(note, "more").result(PATIENCE)
 
 
+@pytest.mark.parametrize("lie", [(409, "text/x.tlog.size", b"999999\n"), (422, "text/plain", b"")])
+def test_a_liar_takes_nothing_from_the_lines_of_the_others(
+    witnessed: Witnessed, monkeypatch: pytest.MonkeyPatch, lie: tuple[int, str, bytes]
+) -> None:
+    witnessed.start()
+    liar, add = witnessed.helpers[0].witness, Witness.add
+    monkeypatch.setattr(
+        Witness, "add", lambda self, body: Answer(*lie) if self is liar else add(self, body)
+    )
+
+    done = witnessed.services.checkpointing.once()
+
+    assert done is not None
+    assert [each.witness for each in done.cosigned] == ["city"]
+    assert done.quorum
+    assert witnessed.services.admission.frozen is None
+
+
 def test_who_does_not_answer_is_asked_less_and_less_often() -> None:
     key = read_note_key(sign_key())
     calls: list[float] = []
@@ -286,7 +329,8 @@ def test_who_does_not_answer_is_asked_less_and_less_often() -> None:
     witnesses = Witnesses(read_policy(words), call, lambda: now[0])
     for second in range(400):
         now[0] = float(second)
-        assert witnesses.gather(Checkpoint("o", 1, bytes(32)), "note", lambda _: []) == []
+        found = witnesses.gather(Checkpoint("o", 1, bytes(32)), "note", lambda _: [], at=second)
+        assert (found.lines, found.disputed) == ([], False)
 
     pauses = [later - earlier for earlier, later in pairwise(calls)]
     assert pauses[:4] == [1, 2, 4, 8]
@@ -309,9 +353,36 @@ def test_the_last_quorum_is_found_among_heads_that_had_none(witnessed: Witnessed
     services.checkpointing.once()
 
     with services.database.reading() as connection:
-        found = last_quorum(connection, witness_policy(services.settings), shard=SHARD)
+        found = last_quorum(
+            connection, witness_policy(services.settings), shard=SHARD, now=micros(clock())
+        )
 
-    assert found == int(at.timestamp()) * 1_000_000
+    assert found == micros(at)
+
+
+def micros(at: datetime) -> int:
+    return int(at.timestamp()) * 1_000_000
+
+
+def test_of_a_quorum_no_single_clock_moves_the_time(
+    services: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, hour = int(clock().timestamp()), 3600
+    monkeypatch.setattr(published, "cosigned_sizes", lambda *_, **__: [1])
+
+    def found(said: dict[str, int], quorum: str) -> int | None:
+        keys = {name: new_note_key(f"{name}.example", Algorithm.COSIGNATURE) for name in said}
+        words = "".join(f"witness {n} {k.vkey.text} http://{n}/\n" for n, k in keys.items())
+        policy = read_policy(f"{words}group q {quorum} {' '.join(said)}\nquorum q\n")
+        lines = [published.Cosigned(name, now + apart, "") for name, apart in said.items()]
+        monkeypatch.setattr(published, "cosigned", lambda *_, **__: lines)
+        with services.database.reading() as connection:
+            since = last_quorum(connection, policy, shard=SHARD, now=now * 1_000_000)
+        return None if since is None else since // 1_000_000 - now
+
+    assert found({"a": -5 * hour, "b": 0}, "all") == -5 * hour
+    assert found({"a": -5 * hour, "b": hour}, "any") == -5 * hour
+    assert found({"a": -hour, "b": 200}, "any") == 0
 
 
 # The one who calls
@@ -347,6 +418,46 @@ def test_a_body_without_end_is_not_waited_for() -> None:
         pytest.raises(Unreachable),
     ):
         over_http(url, b"x")
+
+
+@pytest.mark.case("AL22")
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
+def test_who_drips_is_cut_off_at_the_end_of_the_whole_time(start: bytes) -> None:
+    listening, cut = socket.create_server(("127.0.0.1", 0)), threading.Event()
+
+    def drip() -> None:
+        connection, _ = listening.accept()
+        with connection, suppress(OSError):
+            connection.sendall(start)
+            for _ in range(200):
+                connection.sendall(b"x")
+                time.sleep(0.05)
+            return
+        cut.set()
+
+    threading.Thread(target=drip, daemon=True).start()
+    began = time.monotonic()
+    with pytest.raises(Unreachable):
+        over_http(f"http://127.0.0.1:{listening.getsockname()[1]}/", b"x", seconds=0.5)
+
+    assert time.monotonic() - began < 2
+    assert cut.wait(2)
+    listening.close()
+
+
+def test_the_watch_goes_on_while_the_signer_hangs(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, watched = threading.Event(), threading.Semaphore(0)
+    monkeypatch.setattr(services.checkpointing, "once", lambda: hangs.wait(PATIENCE))
+    monkeypatch.setattr(services.checkpointing, "watch", watched.release)
+    signing = Signing(services.checkpointing, 0.02)
+
+    seen = [watched.acquire(timeout=2) for _ in range(3)]
+
+    hangs.set()
+    signing.close()
+    assert all(seen)
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
