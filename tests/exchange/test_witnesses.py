@@ -2,9 +2,7 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -19,20 +17,17 @@ from audit.checkpoints import (
     new_note_key,
     open_note,
     read_note_key,
-    sign_note,
-    verified,
 )
 from audit.notes import Algorithm, read_vkey
 from audit.policy import read_policy
 from audit.signer import Frozen
 from audit.witness import Witness, WitnessServer, witness_key
-from audit.witnessing import MAX_BODY, Answer, Unreachable
-from exchange.checkpointing import Signing
+from audit.witnessing import Answer, Unreachable
 from exchange.database import Unsafe
 from exchange.notary import witness_policy
 from exchange.services import SHARD, Services, build_services
 from exchange.settings import Profile, Settings
-from exchange.witnesses import LONGEST_PAUSE, Witnesses, last_quorum, over_http
+from exchange.witnesses import LONGEST_PAUSE, Witnesses, last_quorum
 from exchange.writer import Busy
 from tests.builders import Broker, Clock
 from tests.exchange.commands import PATIENCE, note
@@ -385,97 +380,6 @@ def test_of_a_quorum_no_single_clock_moves_the_time(
     assert found({"a": -hour, "b": 200}, "any") == 0
 
 
-# The one who calls
-
-
-@contextmanager
-def answering(raw: bytes, *, endless: bool = False) -> Iterator[str]:
-    """Somebody who answers one request with these bytes, perhaps for ever."""
-    listening = socket.create_server(("127.0.0.1", 0))
-
-    def answer() -> None:
-        connection, _ = listening.accept()
-        with connection:
-            connection.recv(65_536)
-            try:
-                connection.sendall(raw)
-                while endless:
-                    connection.sendall(b"x" * 65_536)
-            except OSError:
-                return
-
-    thread = threading.Thread(target=answer, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
-    listening.close()
-    thread.join(PATIENCE)
-
-
-@pytest.mark.case("AL22")
-def test_a_body_without_end_is_not_waited_for() -> None:
-    with (
-        answering(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", endless=True) as url,
-        pytest.raises(Unreachable),
-    ):
-        over_http(url, b"x")
-
-
-@pytest.mark.case("AL22")
-@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\n\r\n"])
-def test_who_drips_is_cut_off_at_the_end_of_the_whole_time(start: bytes) -> None:
-    listening, cut = socket.create_server(("127.0.0.1", 0)), threading.Event()
-
-    def drip() -> None:
-        connection, _ = listening.accept()
-        with connection, suppress(OSError):
-            connection.sendall(start)
-            for _ in range(200):
-                connection.sendall(b"x")
-                time.sleep(0.05)
-            return
-        cut.set()
-
-    threading.Thread(target=drip, daemon=True).start()
-    began = time.monotonic()
-    with pytest.raises(Unreachable):
-        over_http(f"http://127.0.0.1:{listening.getsockname()[1]}/", b"x", seconds=0.5)
-
-    assert time.monotonic() - began < 2
-    assert cut.wait(2)
-    listening.close()
-
-
-def test_the_watch_goes_on_while_the_signer_hangs(
-    services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hangs, watched = threading.Event(), threading.Semaphore(0)
-    monkeypatch.setattr(services.checkpointing, "once", lambda: hangs.wait(PATIENCE))
-    monkeypatch.setattr(services.checkpointing, "watch", watched.release)
-    signing = Signing(services.checkpointing, 0.02)
-
-    seen = [watched.acquire(timeout=2) for _ in range(3)]
-
-    hangs.set()
-    signing.close()
-    assert all(seen)
-
-
-def test_a_redirect_is_an_answer_and_is_not_followed() -> None:
-    raw = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
-    with answering(raw) as url:
-        assert over_http(url, None).status == 302
-
-
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://", "nonsense", "http://[/"])
-def test_nobody_there_is_unreachable(url: str) -> None:
-    with pytest.raises(Unreachable):
-        over_http(url, b"x")
-
-
-def test_what_is_read_is_bounded() -> None:
-    assert MAX_BODY < 100_000
-
-
 # Who is named
 
 
@@ -489,11 +393,3 @@ def test_in_production_somebody_witnesses_or_it_is_said_by_name(tmp_path: Path) 
             witness_policy(Settings(**base, witness_policy=said))
     assert witness_policy(Settings(**base, witness_policy="none")).met_by(())
     assert witness_policy(Settings(data_dir=tmp_path)).met_by(())
-
-
-def test_a_line_of_a_witness_verifies_and_that_of_the_log_does_not_pass_for_it() -> None:
-    key = read_note_key(sign_key())
-    text = Checkpoint("o", 1, bytes(32)).text
-
-    assert verified(key.line(text, seconds=5), text, key.vkey)
-    assert open_note(sign_note(key, text, seconds=5), [key.vkey]) is not None
