@@ -44,6 +44,8 @@ class Waiting:
     loop: asyncio.AbstractEventLoop | None
     patience: float
     """Monotonic seconds at which the caller has stopped waiting."""
+    kind: str = "other"
+    """The command's name in the code."""
     result: Committed[Any] | None = None
     failure: BaseException | None = None
 
@@ -104,7 +106,8 @@ class Writer:
         future: asyncio.Future[Committed[T]] = loop.create_future()
         until = time.monotonic() + self._patience
         self._enqueue(
-            command, Waiting(lambda tx: command(tx, *args, **kwargs), future, loop, until)
+            command,
+            Waiting(lambda tx: command(tx, *args, **kwargs), future, loop, until, _name(command)),
         )
         # Shielded: a caller who hangs up cancels its waiting, never the command.
         return await asyncio.shield(future)
@@ -115,7 +118,10 @@ class Writer:
         """As `run`, for callers without an event loop: they wait as long as it takes."""
         future: Future[Committed[T]] = Future()
         future.set_running_or_notify_cancel()
-        self._enqueue(command, Waiting(lambda tx: command(tx, *args, **kwargs), future, None, inf))
+        self._enqueue(
+            command,
+            Waiting(lambda tx: command(tx, *args, **kwargs), future, None, inf, _name(command)),
+        )
         return future
 
     def close(self) -> None:
@@ -191,6 +197,10 @@ class _Taker:
             self._until = now + BATCH_SECONDS
         self._left -= 1
         return self._take()
+
+
+def _name(command: Callable[..., Any]) -> str:
+    return getattr(command, "__name__", "other")
 
 
 def _resolve(settled: Sequence[Waiting]) -> None:
