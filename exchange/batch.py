@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain
+from time import perf_counter
 from typing import Any
 
 from sqlalchemy import Connection, event
@@ -18,6 +19,7 @@ from exchange.database import WRITES, Database
 from exchange.directory import Directory, DirectoryReader, DirectoryState, read_directory
 from exchange.key_store import KeyStore
 from exchange.security.vault import Vault
+from exchange.tally import Tally
 from exchange.transaction import Committed, Outcome, Transaction
 from exchange.writer import Halted, NotStored, Waiting
 from policies.decision import Refused
@@ -44,7 +46,9 @@ class BatchRunner:
         policy: str,
         *,
         shard: int = 0,
+        tally: Tally | None = None,
     ) -> None:
+        self._tally = tally or Tally()
         self._database, self._keys, self._vault, self._clock = database, keys, vault, clock
         self._policy, self._shard = policy, shard
         self._directory = DirectoryReader(shard=shard)
@@ -64,6 +68,7 @@ class BatchRunner:
         except Exception as error:  # noqa: BLE001 - a mistake of ours outside every command
             self._disconnect()
             _fail(taken, commands, error)
+        self._tally.count_batch(len(taken))
         return taken
 
     def close(self) -> None:
@@ -132,7 +137,9 @@ class BatchRunner:
         all_guarded = len(isolated) > ISOLATIONS
         for each in commands:
             each.result = each.failure = None
+            began = perf_counter()
             outcome = self._outcome(tx, each, guarded=all_guarded or each in isolated)
+            self._tally.count_run(getattr(each.kind, "__name__", "other"), perf_counter() - began)
             if self._directory_moved:
                 # Read anew and not remembered: what this batch has changed may yet be undone.
                 now = read_directory(connection, shard=self._shard, version=-1)
@@ -151,7 +158,9 @@ class BatchRunner:
 
     def _transaction(self, connection: Connection, head: Head, directory: Directory) -> Transaction:
         # Log time never runs backwards, whatever the host's clock does.
-        now = max(head.last_t, instant(self._clock()))
+        clock = instant(self._clock())
+        now = max(head.last_t, clock)
+        self._tally.clamps += clock < head.last_t
         return Transaction(
             connection=connection,
             shard=self._shard,
@@ -195,8 +204,10 @@ class BatchRunner:
         return outcome
 
     def _commit(self, begun: Any, first: Entry | None) -> None:
+        began = perf_counter()
         try:
             begun.commit()
+            self._tally.count_commit(perf_counter() - began)
         except DBAPIError as error:
             _halt_if_fatal(error)
             self._disconnect()

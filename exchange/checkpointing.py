@@ -84,6 +84,8 @@ class Checkpointing:
         self._silence, self._clock, self._shard = silence, clock, shard
         self._turn = threading.Lock()
         self._offered: datetime | None = None
+        self.scrubbed = 0
+        """Entries that the last scrub has hashed again."""
 
     @property
     def keys(self) -> tuple[NoteKey, ...]:
@@ -151,19 +153,16 @@ class Checkpointing:
         """
         with self._database.reading() as connection:
             try:
-                return signer.scrub(connection, shard=self._shard)
+                self.scrubbed = signer.scrub(connection, shard=self._shard)
             except Frozen as damaged:
+                self.scrubbed = damaged.at or 0
                 log.error("log.damaged", index=damaged.at)
                 raise
+        return self.scrubbed
 
     def watch(self) -> timedelta:
-        """How long the witnesses have been silent; past the limits it is told, and data stay."""
-        policy, now = self._witnesses.policy, self._clock()
-        with self._database.reading() as connection:
-            since = last_quorum(connection, policy, shard=self._shard, now=instant(now))
-        silent = timedelta(0) if since is None else timedelta(microseconds=instant(now) - since)
-        if not policy.witnesses:
-            silent = timedelta(0)
+        """As `silence`; past the limits it is told, and data stay."""
+        silent = self.silence(self._clock())
         if silent >= self._silence.alarm_after:
             log.error("witnesses.silent", seconds=int(silent.total_seconds()))
         limit = self._silence.refuse_after
@@ -174,6 +173,15 @@ class Checkpointing:
         """Sign with the keys that `change` gives; nothing is signed while it runs."""
         with self._turn:
             self._keys = change()
+
+    def silence(self, now: datetime) -> timedelta:
+        """How long the witnesses have been silent by now; no time at all where there are none."""
+        policy = self._witnesses.policy
+        with self._database.reading() as connection:
+            since = last_quorum(connection, policy, shard=self._shard, now=instant(now))
+        if since is None or not policy.witnesses:
+            return timedelta(0)
+        return timedelta(microseconds=instant(now) - since)
 
     def close(self) -> None:
         """Let another one sign."""

@@ -49,6 +49,7 @@ from exchange.security.used_assertions import UsedAssertions
 from exchange.security.vault import Vault
 from exchange.settings import Profile, Settings
 from exchange.steady_clock import SteadyClock
+from exchange.tally import Tally
 from exchange.transaction import Outcome, Transaction
 from exchange.withdrawal_spool import WithdrawalSpool
 from exchange.witnesses import Witnesses
@@ -85,6 +86,7 @@ class Services:
     checkpointing: Checkpointing
     spool: WithdrawalSpool
     used_assertions: UsedAssertions
+    tally: Tally
     policy: str
     """The SHA-256 of the rules in force, as every entry names it."""
 
@@ -171,7 +173,8 @@ def _services(
     _open_log(database, keys, policy, clock(), settings.public_base_url)
     admission = Admission({fetch_summary, push_handover})
     logs_clock = clock if steady is None else _steady(clock, steady, admission)
-    runner = BatchRunner(database, keys, vault, logs_clock, policy, shard=SHARD)
+    tally = Tally()
+    runner = BatchRunner(database, keys, vault, logs_clock, policy, shard=SHARD, tally=tally)
     require_whole_log(database, settings, shard=SHARD)
     vouching = Vouching(
         log_keys(settings, database, shard=SHARD), Witnesses(witness_policy(settings))
@@ -207,6 +210,7 @@ def _services(
         ),
         spool=WithdrawalSpool(settings.data_dir / "withdrawals.spool"),
         used_assertions=UsedAssertions(),
+        tally=tally,
         policy=policy,
     )
     try:

@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     quorum_refuse_seconds: Annotated[int, Field(ge=0, le=604_800)] = 14_400
     """Seconds without a quorum after which no more data leave; withdrawals go on. 0: never."""
 
+    metrics_token: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9._~+/-]{24,256})?$")] = (
+        Field(default="", repr=False)
+    )
+    """Who sends it as a bearer token may read `/metrics`. Empty: nobody, and there is no such
+    address. Not bound to the loopback: behind a proxy every request comes from there."""
+
     @property
     def log_key_path(self) -> Path:
         return self.log_key or self.data_dir / "log.key"
