@@ -10,6 +10,7 @@ from math import inf
 
 from sqlalchemy.exc import DBAPIError
 
+from audit import log as audit_log
 from audit import published, signer
 from audit.checkpoints import Checkpoint, NoteKey
 from audit.high_water import HighWater, HighWaterUnreadable, Mark
@@ -35,7 +36,7 @@ AGAIN = timedelta(minutes=10)
 
 
 class Elsewhere(Exception):
-    """Another process signs this log, with the same high-water file."""
+    """Another process signs this log: it has the high-water file, or this host has no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ class Checkpointing:
         writer raises; what was signed and not published is published the next time.
         """
         with self._turn:
-            if not self._high_water.claim():
+            if not self._keys or not self._high_water.claim():
                 raise Elsewhere
             try:
                 due = self._due(again=again)
@@ -259,7 +260,9 @@ class Checkpointing:
         What it merely says could be a lie, and would stop us for nothing.
         """
         with self._database.reading() as connection:
-            known = published.signer_keys(connection, shard=self._shard)
+            history = published.key_history(connection, shard=self._shard)
+            # A key that was ended is nobody's: who got hold of it could stop us with one head.
+            known = published.keys_for(history, audit_log.head(connection, shard=self._shard).size)
             for head in self._witnesses.known_heads(origin, [*known, *self.vkeys]):
                 signer.require_prefix(connection, shard=self._shard, size=head.size, root=head.root)
 
@@ -295,12 +298,17 @@ class Signing:
         if self._signs:
             self._try(self._checkpointing.examine)
         while not self._closing.wait(self._seconds):
-            if self._signs:
-                self._try(self._checkpointing.once)
-            self._try(partial(self._checkpointing.look, witnesses=not self._signs))
+            self._try(self._turn)
             if time.monotonic() - scrubbed >= SCRUB_SECONDS:
                 scrubbed = time.monotonic()
                 self._try(self._checkpointing.scrub)
+
+    def _turn(self) -> None:
+        """Sign; where that is done elsewhere, hold the log against what this host saw of it."""
+        try:
+            self._checkpointing.once()
+        except Elsewhere:
+            self._checkpointing.look()
 
     def _watch(self) -> None:
         while not self._closing.wait(self._seconds):

@@ -14,6 +14,7 @@ from audit import expiry, log, retention, tallies
 from audit.export import Exported, ExportRefused
 from consent.belgian_time import instant
 from exchange import log_rotation
+from exchange.checkpointing import Elsewhere
 from exchange.exporting import (
     client_bundle,
     entries_of_client,
@@ -111,7 +112,7 @@ def audit_export(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]
             written = _viewed(services, asked, out)
         yield {"file": path.name, "entries": written}
         return
-    services.checkpointing.once(again=True)
+    _signed_here(services)
     path = Path(asked["out"])
     try:
         with _new_file(path) as out:
@@ -133,9 +134,19 @@ def _bundle(services: Services, asked: Mapping[str, Any], out: IO[bytes]) -> Exp
         return client_bundle(services, out, wanted)
     if isinstance(wanted, Evidence):
         # The entry that names the documents by their hashes must be under the bundle's head.
-        services.checkpointing.once(again=True)
+        if not _signed_here(services):
+            raise OperationRefused("export a handover on the host that signs the log")
         return handover_bundle(services, out, asked["handover"], wanted)
     return range_bundle(services, out, *wanted)
+
+
+def _signed_here(services: Services) -> bool:
+    """Sign all that there is by now; elsewhere, what was published last has to serve."""
+    try:
+        services.checkpointing.once(again=True)
+    except Elsewhere:
+        return False
+    return True
 
 
 def _viewed(services: Services, asked: Mapping[str, Any], out: IO[bytes]) -> int:

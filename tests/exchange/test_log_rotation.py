@@ -5,17 +5,21 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from audit import published
-from audit.checkpoints import Checkpoint, open_note
+from audit.checkpoints import Checkpoint, NoteKey, open_note, sign_note
 from audit.head_checks import verify_heads
+from audit.notes import Algorithm
+from audit.policy import read_policy
 from audit.published import AuditCheckpoint
-from audit.signer import signed
+from audit.signer import Frozen, origin_of, signed
 from audit.start_checks import LogDamaged, require_whole
+from audit.witnessing import Answer
 from exchange import log_rotation
 from exchange.keeping import keys_rotate
 from exchange.operations import OperationRefused
 from exchange.security.keys import KeysRefused
 from exchange.services import SHARD, Services, build_services
 from exchange.settings import Settings
+from exchange.witnesses import Witnesses
 from tests.builders import Clock, logged
 from tests.exchange.commands import PATIENCE, note
 from tests.exchange.console import command_line
@@ -110,6 +114,34 @@ def test_the_operator_is_told_the_line_that_others_need(
     assert f"log {begun['keys'][0]}" in ended.words
     assert "1 keys are destroyed." in ended.words
     assert overdracht("audit", "verify", "--deep").code == 0
+
+
+@pytest.mark.case("T91")
+def test_t91_whoever_has_a_key_that_ended_stops_nobody_through_a_witness(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.checkpointing.once()
+    (old,) = services.checkpointing.keys
+    with services.database.reading() as connection:
+        origin = origin_of(connection, SHARD)
+    forged = sign_note(old, Checkpoint(origin, 10_000, bytes(32)).text)
+    shown = Answer(200, "text/plain", forged.encode())
+    witness = NoteKey("clinic", Algorithm.COSIGNATURE, bytes(32)).vkey.text
+    policy = read_policy(f"log {old.vkey.text}\nwitness a {witness} https://a.example/\nquorum a\n")
+    ask = Witnesses(policy, lambda _url, _body: shown)
+    monkeypatch.setattr(services.checkpointing, "_witnesses", ask)
+
+    with pytest.raises(Frozen):
+        services.checkpointing.examine()
+    monkeypatch.setattr(services.admission, "_frozen", None)
+    monkeypatch.setattr(services.checkpointing, "_witnesses", Witnesses())
+    rotate(services)
+    more(services)
+    rotate(services, destroy=True)
+    monkeypatch.setattr(services.checkpointing, "_witnesses", ask)
+
+    services.checkpointing.examine()
+    assert services.admission.frozen is None
 
 
 def test_a_host_that_does_not_sign_changes_no_key(services: Services, clock: Clock) -> None:

@@ -1,6 +1,7 @@
 """What can not be vouched for is not gone on with; and who says stop is heard all the same."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from fastapi.testclient import TestClient
 from audit import published
 from audit.checkpoints import new_note_key, open_note
 from audit.signer import Frozen
-from exchange.checkpointing import Signing
+from exchange.checkpointing import Elsewhere, Signing
 from exchange.database import Unsafe
 from exchange.flows.withdraw_consent import Withdrawal
+from exchange.keeping import audit_export
 from exchange.security.keys import KeysRefused
 from exchange.security.used_assertions import UsedAssertions
 from exchange.services import SHARD, Services, build_services
@@ -241,6 +243,24 @@ def test_a_host_that_does_not_sign_needs_no_key_and_no_file(
 
     assert again.admission.frozen is None
     again.writer.submit(note, "more").result(PATIENCE)
+    again.close()
+
+
+def test_a_host_that_does_not_sign_publishes_nothing_and_exports_what_was_signed(
+    services: Services, clock: Clock, tmp_path: Path
+) -> None:
+    signed = services.checkpointing.once()
+    other = started_again_as(services, clock, signs=False)
+    other.writer.submit(note, "more").result(PATIENCE)
+
+    with pytest.raises(Elsewhere):
+        other.checkpointing.once(again=True)
+    *_, made = audit_export(other, {"out": str(tmp_path / "bundle")})
+
+    assert signed is not None
+    assert made["size"] == signed.size
+    again = started_again_as(other, clock, signs=True)
+    assert again.admission.frozen is None
     again.close()
 
 
