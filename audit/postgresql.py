@@ -8,8 +8,10 @@ import select
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+# Numbers of libpq, which never change: of forms, of a transaction, of a connection, of results.
 _TEXT, _BINARY = 0, 1
-_IDLE = 0
+_IDLE, _BAD = 0, 1
+_DONE = frozenset({1, 2})
 _READERS: Final[Mapping[int, Callable[[bytes], Any]]] = {
     16: lambda raw: raw == b"\x01",
     17: bytes,
@@ -125,10 +127,10 @@ def _read(result: Any) -> tuple[list[tuple[Any, ...]], int]:
 
 def _good(connection: Any, result: Any) -> Any:
     """The result, unless the statement failed: then the driver's error for it is raised."""
-    from psycopg import errors, pq  # noqa: PLC0415 - only where PostgreSQL is used
-
-    if result.status in (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK):
+    if result.status in _DONE:
         return result
-    if connection.status == pq.ConnStatus.BAD:
+    from psycopg import errors  # noqa: PLC0415 - only where PostgreSQL is used
+
+    if connection.status == _BAD:
         raise errors.OperationalError("the connection is lost")
     raise errors.error_from_result(result)

@@ -4,7 +4,7 @@ Rows are added, never changed, but for the state, the subject counters, the righ
 and what an erasure takes away.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -315,6 +315,13 @@ _PARTS, _INDEX = (
 )
 
 
+_PARTS_AT = (
+    select(*(col(getattr(AuditPart, name)) for name in PartRow._fields))
+    .where(of_shard(AuditPart), col(AuditPart.idx).in_(bindparam("indexes", expanding=True)))
+    .order_by(col(AuditPart.idx), col(AuditPart.label))
+)
+
+
 def entries_between(
     connection: Connection, *, shard: int, start: int, stop: int
 ) -> Iterator[tuple[int, bytes]]:
@@ -332,6 +339,17 @@ def parts_between(connection: Connection, *, shard: int, start: int, stop: int) 
     """The parts of the entries in `[start, stop)`, in order of index and label."""
     key = {"at_shard": shard, "start": start, "stop": stop}
     return [PartRow(*row) for row in connection.execute(_PARTS, key)]
+
+
+def parts_at(
+    connection: Connection, *, shard: int, indexes: Collection[int]
+) -> dict[int, list[PartRow]]:
+    """The parts of these entries, however many, with one statement; in order of label."""
+    found: dict[int, list[PartRow]] = {index: [] for index in indexes}
+    rows = connection.execute(_PARTS_AT, {"at_shard": shard, "indexes": list(found)})
+    for row in rows:
+        found[row.idx].append(PartRow(*row))
+    return found
 
 
 def index_between(connection: Connection, *, shard: int, start: int, stop: int) -> list[IndexRow]:

@@ -151,7 +151,6 @@ _CONSENTS_OF = select(*_ROW).where(_IN_SHARD, col(Consent.client) == bindparam("
 TO_DECIDE = _CONSENTS_OF.order_by(col(Consent.id))
 """All consents of a client: asked with every release, and therefore open to be run elsewhere."""
 _IN_ORDER = _CONSENTS_OF.order_by(col(Consent.given_at), col(Consent.id))
-# The row lock is a second net on PostgreSQL, for statements from outside the writer.
 _STANDING = (
     select(col(Consent.id))
     .where(
@@ -161,7 +160,7 @@ _STANDING = (
     )
     .order_by(col(Consent.id))
 )
-
+# The row lock is a second net on PostgreSQL, for statements from outside the writer.
 _TO_CHANGE = select(*_ROW).where(_IN_SHARD, col(Consent.id) == bindparam("of_id")).with_for_update()
 _ADDED = ("shard", *ConsentRow._fields)
 _CHANGED = ("shard", "consent", "version", "state", "suspended", "changed_at", "via", "sealed")

@@ -4,7 +4,7 @@ Never commits. Times are whole microseconds since 1970 (UTC). What is personal s
 `sealed` columns alone; every other column holds ids, codes, numbers and keyed hashes.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -188,16 +188,6 @@ SECTIONS = Prepared(
     .order_by(col(SummarySection.section))
     .limit(len(Section))
 )
-_DROP_SECTIONS = delete(SummarySection).where(
-    col(SummarySection.shard) == bindparam("of_shard"),
-    col(SummarySection.client) == bindparam("of_client"),
-    col(SummarySection.section) == bindparam("of_section"),
-)
-_SET_VERSION = (
-    update(Client)
-    .where(col(Client.shard) == bindparam("of_shard"), col(Client.id) == bindparam("of_client"))
-    .values(summary_version=bindparam("new_version"))
-)
 _SET_SEALED = (
     update(Client)
     .where(col(Client.shard) == bindparam("of_shard"), col(Client.id) == bindparam("of_client"))
@@ -309,37 +299,6 @@ def sections_in(rows: Iterable[Sequence[Any]]) -> list[SealedSection]:
         SealedSection(_SECTION[section], version, scanned, sealed)
         for section, version, scanned, sealed in rows
     ]
-
-
-def replace_sections(
-    connection: Connection,
-    *,
-    shard: int,
-    client: ClientId,
-    version: int,
-    scanned: str,
-    sealed: Mapping[Section, bytes],
-    at: int,
-) -> None:
-    """Store these sections as one new version; sections not named stay as they were."""
-    of = {"of_shard": shard, "of_client": client}
-    rows: list[dict[str, Any]] = [
-        {
-            "shard": shard,
-            "client": client,
-            "section": section,
-            "version": version,
-            "scanned": scanned,
-            "deposited_at": at,
-            "sealed": box,
-        }
-        for section, box in sealed.items()
-    ]
-    if version > 1:
-        connection.execute(_DROP_SECTIONS, [of | {"of_section": section} for section in sealed])
-    if rows:
-        connection.execute(_ADD_SECTION, rows)
-    connection.execute(_SET_VERSION, of | {"new_version": version})
 
 
 def forget_client(connection: Connection, *, shard: int, client: ClientId) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from audit.events import Actor, ClientRefused, SummaryDeposited
-from exchange import records
+from exchange import many_clients, records
+from exchange.many_clients import NewSections
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
 from policies.decision import Refused
@@ -57,15 +58,12 @@ def deposit_summary(tx: Transaction, caller: Caller, deposit: Deposit) -> Outcom
         return Outcome(refusal, (refused,))
     if client.summary_version + 1 != deposit.version or client.id != deposit.client:
         raise Overtaken
-    records.replace_sections(
-        tx.connection,
-        shard=tx.shard,
-        client=client.id,
-        version=deposit.version,
-        scanned=deposit.scanned,
-        sealed=deposit.sealed,
-        at=tx.now,
+    new = NewSections(client.id, deposit.version, deposit.sealed)
+    many_clients.add_sections(
+        tx.connection, [new], shard=tx.shard, scanned=deposit.scanned, at=tx.now
     )
+    versions = {client.id: deposit.version}
+    many_clients.set_summary_versions(tx.connection, versions, shard=tx.shard)
     event = SummaryDeposited(
         application=caller.application,
         actor=Actor(system=caller.application),

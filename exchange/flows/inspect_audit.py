@@ -3,7 +3,7 @@
 An organisation sees its own entries, an oversight auditor all of them, the back office none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from audit import log, records, search
@@ -45,7 +45,7 @@ class Answered:
 
     size: int
     hits: tuple[Hit, ...]
-    parts: Mapping[int, tuple[records.PartRow, ...]]
+    parts: Mapping[int, Sequence[records.PartRow]]
     everything: bool
     more: bool
 
@@ -66,10 +66,7 @@ def inspect_audit(tx: Transaction, caller: Caller, query: AuditQuery) -> Outcome
         tx.connection, shard=tx.shard, wanted=wanted, limit=query.limit + 1, before=query.before
     )
     hits = tuple(found[: query.limit])
-    parts = {
-        hit.index: tuple(log.parts_of(tx.connection, shard=tx.shard, index=hit.index))
-        for hit in hits
-    }
+    parts = records.parts_at(tx.connection, shard=tx.shard, indexes=[hit.index for hit in hits])
     size = log.head(tx.connection, shard=tx.shard).size
     answered = Answered(size, hits, parts, everything, more=len(found) > query.limit)
     return Outcome(answered, (_asked(caller, query, client, len(hits)),))
