@@ -123,7 +123,6 @@ def _dump_postgresql(
 def _as_seen_once(database: Database) -> Iterator[tuple[Connection, str]]:
     """A look that another process may share, however long it takes."""
     with database.reading() as connection:
-        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
         yield connection, str(connection.exec_driver_sql("SELECT pg_export_snapshot()").scalar())
 

@@ -36,13 +36,22 @@ def test_its_figures_are_all_there(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path / "data")
 
     figures = long_log.appends(settings, 0.3)
-    long_log.lengthen(settings, 5_000)
+    long_log.lengthen(settings, 20_000)
 
     assert figures["per_second"] > 0
-    assert long_log.proofs(settings)["entries"] == 5_000
+    assert long_log.proofs(settings)["entries"] == 20_000
     assert long_log.starts(settings)["p50_ms"] > 0
     assert 100 < long_log.bytes_an_entry(settings)["leaf"] < 300
     assert long_log.bytes_an_entry(settings)["tree"] <= 36
+
+
+def test_a_log_that_is_longer_already_stays_as_it_is(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path / "data")
+    long_log.lengthen(settings, 600)
+
+    long_log.lengthen(settings, 300)
+
+    assert long_log.proofs(settings)["entries"] == 600
 
 
 def test_a_client_s_record_lies_all_over_a_long_log(tmp_path: Path) -> None:
