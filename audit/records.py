@@ -80,7 +80,7 @@ class AuditPart(SQLModel, table=True):
     """What is sealed beside a leaf, or the tombstone of it."""
 
     __tablename__ = "audit_part"
-    __table_args__ = (Index("ix_audit_part_key_id", "shard", "key_id"), _STRICT)
+    __table_args__ = _STRICT
 
     shard: int = Field(primary_key=True)
     idx: int = Field(primary_key=True, sa_type=_BIG)

@@ -173,6 +173,25 @@ def test_an_erased_client_is_gone_and_everything_still_holds(connection: Connect
     assert sum(part.ct is None for part in parts) == buried
 
 
+def test_what_the_index_hides_is_erased_all_the_same(connection: Connection) -> None:
+    keys = Ring()
+    a_log(connection, keys, 40)
+    hers = UUID(ANN).bytes
+    sealed = sum(
+        part.key_id == hers for part in records.parts_between(connection, shard=0, start=0, stop=41)
+    )
+    about_her = col(AuditIndex.subject_blind) == keys.blind("sub", ANN)
+    first = connection.scalars(select(col(AuditIndex.idx)).where(about_her).limit(1)).one()
+    hidden = update(AuditIndex).where(col(AuditIndex.idx) == first)
+    connection.execute(hidden.values(subject_blind=None))
+
+    buried = shred(connection, shard=0, key_id=hers)
+
+    parts = records.parts_between(connection, shard=0, start=0, stop=41)
+    assert buried == sealed > 20
+    assert hers not in {part.key_id for part in parts}
+
+
 def test_a_client_who_returns_after_erasure_counts_from_one(connection: Connection) -> None:
     keys = Ring()
     head = a_log(connection, keys, 20)
