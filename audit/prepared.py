@@ -83,14 +83,17 @@ def together(connection: Connection, *asked: Asked) -> list[Answer]:
     The first that fails ends it: raises `DBAPIError`, as Core does.
     """
     dialect = connection.dialect
-    made = [(each.made(dialect), values) for each, values in asked]
-    calls = [(each.text, [each.given(one) for one in values]) for each, values in made]
-    for text, rows in calls:
-        for told in connection.dispatch.before_cursor_execute:
+    made = [each.made(dialect) for each, _ in asked]
+    calls = [
+        (each.text, [each.given(one) for one in values])
+        for each, (_, values) in zip(made, asked, strict=True)
+    ]
+    for told in tuple(connection.dispatch.before_cursor_execute):
+        for text, rows in calls:
             told(connection, None, text, rows, None, len(rows) > 1)
     try:
         if dialect.name == "postgresql":
-            names = [each.name for each, _ in made]
+            names = [each.name for each in made]
             return _on_postgresql(connection, names, calls)
         return _on_sqlite(connection, calls)
     except Exception as error:

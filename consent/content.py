@@ -129,10 +129,7 @@ def to_bytes(terms: Terms) -> bytes:
 
 def canonical(value: object) -> bytes:
     """UTF-8 JSON without spaces, members sorted; empty members and sets in one way only."""
-    text = json.dumps(
-        value, default=_plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-    )
-    return text.encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def _plain(value: Any) -> object:
@@ -144,6 +141,11 @@ def _plain(value: Any) -> object:
         for name, held in members
         if held is not None and held is not False and held != ()
     }
+
+
+_CANONICAL = json.JSONEncoder(
+    default=_plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+)
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -54,7 +54,7 @@ class BatchRunner:
         self._directory = DirectoryReader(shard=shard)
         self._connection: Connection | None = None
         self._changes, self._directory_moved = 0, False
-        event.listen(database.writing_engine, "before_cursor_execute", self._count)
+        event.listen(database.writing_engine, "before_cursor_execute", self._count, retval=True)
 
     def run(self, more: Callable[[], Waiting | None]) -> list[Waiting]:
         """Settle all that `more` gives (see `writer.Runner`)."""
@@ -241,11 +241,13 @@ class BatchRunner:
             connection.invalidate()
             connection.close()
 
-    def _count(self, *args: Any) -> None:
+    def _count(self, *args: Any) -> tuple[str, Any]:
         # A refusal that wrote nothing may stay in the batch; what counts as a write is not read.
-        if not args[2].startswith(("SELECT", "SAVEPOINT")):
+        statement: str = args[2]
+        if not statement.startswith(("SELECT", "SAVEPOINT")):
             self._changes += 1
-            self._directory_moved |= DirectoryState.__tablename__ in args[2]
+            self._directory_moved |= DirectoryState.__tablename__ in statement
+        return statement, args[3]
 
 
 class _Isolate(Exception):
