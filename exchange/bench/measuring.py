@@ -19,7 +19,7 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
-from exchange.bench import long_log, long_record
+from exchange.bench import crowd, long_log, long_record
 from exchange.bench.exports import CLIENTS as IMPORTED
 from exchange.bench.exports import LARGER, measure_import
 from exchange.bench.load import get, load, post
@@ -36,6 +36,8 @@ from exchange.transaction import Outcome, Transaction
 CLIENTS = 2000
 IMPORT_TARGET = ">= 1000/s, memory <= 1.5 x"
 SMALL, LARGE = 100_000, 1_000_000
+FEW, MANY, MILLION = 1_000, 50_000, 1_000_000
+CROWD_TARGET = "p50 <= 1.5 x"
 """Entries of the log that proofs and starts are measured on."""
 ISSUER = "http://127.0.0.1:8080"
 
@@ -80,6 +82,7 @@ def measure(*, seconds: float, as_json: bool, large: bool = False) -> int:
         rows.append(_import_row("import of clients, SQLite", stage, Path(folder) / "exports"))
         rows += _log_rows(Settings(data_dir=Path(folder) / "log"), seconds, large=large)
         rows += _record_rows(Settings(data_dir=Path(folder) / "record"), large=large)
+        rows += _crowd_rows(Settings(data_dir=Path(folder) / "crowd"), seconds, large=large)
         with _postgresql(Path(folder)) as url:
             if url:
                 settings = Settings(data_dir=Path(folder) / "postgresql", database_url=url)
@@ -91,14 +94,14 @@ def measure(*, seconds: float, as_json: bool, large: bool = False) -> int:
     return 0 if all(_met(row) for row in rows) else 1
 
 
-def _stage(settings: Settings) -> Stage:
+def _stage(settings: Settings, clients: int = CLIENTS) -> Stage:
     settings.data_dir.mkdir(parents=True)
     if settings.database_url:
         database = Database(DatabaseOptions(settings.url))
         migrate(database)
         database.close()
     services = build_services(settings)
-    population = populate(services, CLIENTS)
+    population = populate(services, clients)
     if settings.database_url:
         # What PostgreSQL does by itself within a minute, which a measurement does not wait for.
         services.writer.submit(_gather_statistics).result()
@@ -135,6 +138,33 @@ def _sqlite_rows(stage: Stage, seconds: float) -> list[Row]:
         _row("the same with 1 ms added to each flush", slow32, name, fetch32, ">= 0.60"),
         _row("consent recorded, 8 connections", consent, "bare, 8 connections", bare, ">= 0.10"),
     ]
+
+
+def _crowd_rows(settings: Settings, seconds: float, *, large: bool) -> list[Row]:
+    """The same clients' summaries, among few and among many."""
+    stage = _stage(settings, FEW)
+    long_log.lengthen(settings, FEW * crowd.ENTRIES_EACH)
+    among_few = _fetched(stage, seconds)
+    many = MILLION if large else MANY
+    crowd.gather(settings, many)
+    among_many = _fetched(stage, seconds)
+    name = f"fetch, {FEW:,} clients, {FEW * crowd.ENTRIES_EACH:,} entries"
+    ratio = among_many["p50_ms"] / among_few["p50_ms"]
+    return [
+        Row(name, among_few),
+        Row(
+            f"fetch, {many:,} clients, {many * crowd.ENTRIES_EACH:,} entries",
+            among_many,
+            f"p50 of {name}",
+            ratio,
+            CROWD_TARGET,
+        ),
+    ]
+
+
+def _fetched(stage: Stage, seconds: float) -> dict[str, float]:
+    with _servers(stage, 1) as ports:
+        return load(ports, _fetches(stage, ports), connections=8, seconds=seconds)
 
 
 def _postgresql_rows(stage: Stage, seconds: float) -> list[Row]:
@@ -203,6 +233,8 @@ def _met(row: Row) -> bool:
         return row.holds is not False
     if row.target == IMPORT_TARGET:
         return row.figures["per_second"] >= 1000 and row.ratio <= 1.5  # noqa: PLR2004 - the target's words
+    if row.target == CROWD_TARGET:
+        return row.ratio <= 1.5  # noqa: PLR2004 - the target's words
     if row.target.startswith("p99"):
         return row.ratio <= 5 and row.figures["p99_ms"] <= 30  # noqa: PLR2004 - the target's words
     return row.ratio >= float(row.target.removeprefix(">= "))
