@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, bindparam, or_, select, text, true
 from sqlmodel import col
 
-from audit import records
+from audit import records, tallies
 from audit.leaf import WITHHOLD_PROVIDER
 from audit.opening import KeyNotAtHand, PartGone, PartKeys, open_part
 from audit.parts import PartChanged
@@ -196,10 +196,14 @@ def text_of(body: Mapping[str, Any], part: PartRow, keys: PartKeys) -> bytes | N
 
 
 def _expired(connection: Connection, shard: int) -> int:
-    """How many parts have expired, as the log owns up to it."""
+    """How many numbers can be gone: as many as the log says expired, or could stand in a prefix.
+
+    What was said of those that expired may have been pruned with it.
+    """
     wanted = Filter(kinds=("parts.expired",))
     statement = _selecting(shard, wanted).where(text(records.OWNING_UP))
-    return sum(int(_hit(row).body["e"]["n"]) for row in connection.execute(statement))
+    least = tallies.min_index(connection, shard=shard)
+    return least + sum(int(_hit(row).body["e"]["n"]) for row in connection.execute(statement))
 
 
 class _Looked(NamedTuple):
