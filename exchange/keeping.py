@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
+from sqlalchemy.exc import ProgrammingError
+
 from audit import expiry, log, pruning, published, retention, tallies
 from audit.export import Exported, ExportRefused
 from audit.pruning import NotOwnedUp
@@ -44,6 +46,10 @@ from policies.decision import Refused
 from policies.vocabulary import ClientId, Handle, HandoverId, OrganisationId, Reason
 
 OPERATOR = Asker("app:operator")
+_OWNER = (
+    "this database role may not let entries go: stop the service, and run it once with the"
+    " OVERDRACHT_DATABASE_URL of the owner of the tables"
+)
 _CODE = r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,59}"
 
 
@@ -235,6 +241,8 @@ def _prune(services: Services) -> int:
             total += gone
     except NotOwnedUp as unsaid:
         raise OperationRefused(f"{unsaid}; see: overdracht audit verify") from None
+    except ProgrammingError:
+        raise OperationRefused(_OWNER) from None
     return total
 
 
