@@ -11,7 +11,15 @@ from sqlalchemy import Connection, bindparam, case, select, update
 from sqlmodel import col
 
 from audit.leaf import UNDISCLOSED, WITHHOLD_PROVIDER
-from audit.records import EXPIRED, LIVE, AuditIndex, AuditPart, AuditState, of_shard
+from audit.records import (
+    EXPIRED,
+    LIVE,
+    AuditIndex,
+    AuditPart,
+    AuditState,
+    first_since,
+    of_shard,
+)
 from audit.retention import Due
 
 STRETCH = 8192
@@ -31,9 +39,6 @@ _kinds: Any = bindparam("kinds", expanding=True)
 _labels: Any = bindparam("labels", expanding=True)
 _start: Any = bindparam("start")
 _stop: Any = bindparam("stop")
-_TIME = select(col(AuditIndex.t)).where(
-    of_shard(AuditIndex), col(AuditIndex.idx) == bindparam("at_idx")
-)
 _BOUNDS = select(col(AuditState.min_index), col(AuditState.size)).where(of_shard(AuditState))
 _FIRST = (
     select(col(AuditPart.idx))
@@ -87,7 +92,7 @@ def stretches(connection: Connection, *, shard: int, due: Iterable[Due]) -> list
     found = []
     low, size = connection.execute(_BOUNDS, {"at_shard": shard}).one()
     for each in due:
-        stop = _first_since(connection, shard, low, size, each.before)
+        stop = first_since(connection, each.before, shard=shard, low=low, high=size)
         key = {"at_shard": shard, "start": low, "stop": stop}
         asked = key | {"kinds": each.kinds, "labels": each.labels}
         first = connection.scalar(_FIRST, asked)
@@ -109,16 +114,3 @@ def expire(connection: Connection, *, shard: int, stretches: Iterable[Stretch]) 
             connection.execute(_THIN[label], key)
         buried += connection.execute(_BURY, key).rowcount
     return buried
-
-
-def _first_since(connection: Connection, shard: int, low: int, high: int, t: int) -> int:
-    """The first entry that is not from before `t`: times only grow with the index."""
-    while low < high:
-        middle = (low + high) // 2
-        at = connection.scalar(_TIME, {"at_shard": shard, "at_idx": middle})
-        # A row that is missing from the index is for the verifier to find; nothing goes by it.
-        if at is not None and at < t:
-            low = middle + 1
-        else:
-            high = middle
-    return low

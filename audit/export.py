@@ -168,7 +168,7 @@ class _Bundle:
         self.add("checkpoint", source.note)
         self.add("policy.txt", source.policy.encode())
         for each in sorted(source.earlier):
-            if 0 < each.size < self.size:
+            if max(_least(source), 1) <= each.size < self.size:
                 self.add(f"older/{each.size}.note", each.note)
                 path = _lines(self._proven(self._tiles.consistency, each.size))
                 self.add(f"older/{each.size}-{self.size}.proof", path)

@@ -13,6 +13,12 @@ KEPT = ("audit_entry", "audit_tile", "audit_part", "audit_checkpoint", "audit_st
 
 _MIN = "(SELECT min_index FROM audit_state WHERE shard = OLD.shard)"
 _NEVER = "1 = 1"
+# Who lets entries go must have said so in the log before: with an entry that begins like this.
+_UNSAID = (
+    "NOT EXISTS (SELECT 1 FROM audit_index i JOIN audit_entry e ON e.shard = i.shard"
+    " AND e.idx = i.idx WHERE i.shard = NEW.shard AND i.idx >= NEW.min_index"
+    " AND i.kind = 'log.pruned' AND substr(e.leaf, 1, length({said})) = {said})"
+)
 # When a change is refused, by table and verb. A tombstone is the one change of a part, growing
 # that of a tile; rows go when their prefix was pruned.
 _REFUSED = {
@@ -30,12 +36,22 @@ _REFUSED = {
     ("audit_tile", "DELETE"): f"OLD.level > 0 OR (OLD.n + 1) * 256 > {_MIN}",
     ("audit_checkpoint", "UPDATE"): _NEVER,
     ("audit_checkpoint", "DELETE"): _NEVER,
-    ("audit_state", "UPDATE"): "NEW.size < OLD.size OR NEW.min_index < OLD.min_index",
+    ("audit_state", "UPDATE"): (
+        "NEW.size < OLD.size OR NEW.min_index < OLD.min_index"
+        f" OR (NEW.min_index > OLD.min_index AND {_UNSAID})"
+    ),
     ("audit_state", "DELETE"): _NEVER,
 }
-_HEAD = {
-    "sqlite": "CAST(substr(NEW.data, 1, length(OLD.data)) AS BLOB)",
-    "postgresql": "substr(NEW.data, 1, length(OLD.data))",
+_BEGINS = """'{"e":{"min":' || NEW.min_index || ',"policy":'"""
+_WORDS = {
+    "sqlite": {
+        "{head}": "CAST(substr(NEW.data, 1, length(OLD.data)) AS BLOB)",
+        "{said}": f"CAST({_BEGINS} AS BLOB)",
+    },
+    "postgresql": {
+        "{head}": "substr(NEW.data, 1, length(OLD.data))",
+        "{said}": f"convert_to({_BEGINS}, 'UTF8')",
+    },
 }
 # The definition comes back in the server's own words; only its condition is none of ours.
 _STAND = """
@@ -56,7 +72,9 @@ _DENSE = """
 
 def definitions(dialect: str) -> dict[str, tuple[str, tuple[str, ...]]]:
     """Every guard by its name: the table it stands on, and the statements that make it."""
-    refused = {each: when.replace("{head}", _HEAD[dialect]) for each, when in _REFUSED.items()}
+    refused = dict(_REFUSED)
+    for word, said in _WORDS[dialect].items():
+        refused = {each: when.replace(word, said) for each, when in refused.items()}
     if dialect == "sqlite":
         return {_name(*each): (each[0], (_sqlite(*each, when),)) for each, when in refused.items()}
     made = {_name(*each): (each[0], _postgresql(*each, when)) for each, when in refused.items()}

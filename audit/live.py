@@ -4,13 +4,16 @@ Steps 4, 5, 7, 8, 9 and 11 of the offline verifier, with its own checks of leave
 of them run, and none hides what another finds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlalchemy import Connection
 
 from audit import log, records, tallies
+from audit.leaf import LABELS
 from audit.opening import PartKeys
 from audit.part_checks import PartCheck
+from audit.tile_store import stored_tiles
+from audit.tiles import TileMissing
 from audit.tree import EMPTY_ROOT, TILE_WIDTH, root_of
 from audit.tree_checks import TreeCheck
 from audit.verify import Findings, LeafCheck, Report, read_object
@@ -37,7 +40,7 @@ def verify_log(
         return Report("", 0, EMPTY_ROOT, findings.all())
     parts = None
     if deep and keys is not None:
-        parts = PartCheck(findings, keys)
+        parts = PartCheck(findings, keys, pruned=tallies.min_index(connection, shard=shard))
     elif deep:
         findings.add("key", None, "no keys at hand: parts and index", contradicts=False)
     root = _check_entries(connection, shard, findings, parts)
@@ -48,9 +51,10 @@ def _check_entries(
     connection: Connection, shard: int, findings: Findings, parts: PartCheck | None
 ) -> bytes:
     now = log.head(connection, shard=shard)
+    least = tallies.min_index(connection, shard=shard)
     leaves = LeafCheck(findings)
-    tree = TreeCheck(findings, lambda level, n: tallies.tile(connection, shard, level, n))
-    for chunk in _chunks(records.entries_between(connection, shard=shard, start=0, stop=_END)):
+    tree = TreeCheck(findings, lambda level, n: tallies.tile(connection, shard, level, n), least)
+    for chunk in _chunks(records.entries_between(connection, shard=shard, start=least, stop=_END)):
         beside = _Beside(connection, shard, tree.size, chunk[-1][0] + 1) if parts else None
         for index, leaf in chunk:
             if index >= now.size:
@@ -69,6 +73,7 @@ def _check_entries(
     if now.size and leaves.last_t != now.last_t:
         findings.add("state", now.size - 1, "the log's last time is not its last entry's")
     compact = tree.finish(now.compact)
+    _check_pruned(connection, shard, least, leaves.pruned, findings)
     _check_ids(connection, shard, leaves, findings)
     _check_counts(connection, shard, now.size, leaves, findings)
     return root_of(compact)
@@ -105,7 +110,8 @@ def _check_ids(connection: Connection, shard: int, leaves: LeafCheck, findings: 
         return
     seen: set[bytes] = set()
     again = LeafCheck(Findings())
-    for index, leaf in records.entries_between(connection, shard=shard, start=0, stop=_END):
+    least = tallies.min_index(connection, shard=shard)
+    for index, leaf in records.entries_between(connection, shard=shard, start=least, stop=_END):
         body = again.take(index, leaf)
         raw = bytes.fromhex(body.id.replace("-", "")) if body else b""
         if raw in repeated and raw in seen:
@@ -113,33 +119,55 @@ def _check_ids(connection: Connection, shard: int, leaves: LeafCheck, findings: 
         seen |= {raw} & repeated
 
 
+def _check_pruned(
+    connection: Connection, shard: int, least: int, owned: Mapping[int, str], findings: Findings
+) -> None:
+    """What is gone before the first entry that is kept, an entry that is kept owns up to."""
+    if least and least not in owned:
+        words = f"the entries before {least} are gone, and no entry owns up to it"
+        findings.add("pruned", 0, words)
+    for size, root in owned.items():
+        try:
+            made = stored_tiles(connection, shard=shard, size=size).root().hex()
+        except TileMissing:
+            made = ""
+        if made != root:
+            words = f"the first {size} entries are not those that are said to be pruned"
+            findings.add("pruned", 0, words)
+
+
 def _check_counts(
     connection: Connection, shard: int, size: int, leaves: LeafCheck, findings: Findings
 ) -> None:
     """Counters of clients, tombstones owned up to, rows that belong to no entry."""
-    for level, tiles in tallies.tiles_per_level(connection, shard=shard):
-        width = TILE_WIDTH ** (level + 1)
-        due = size // width if level == 0 else -(-(size >> 8 * level) // TILE_WIDTH)
+    first = tallies.min_index(connection, shard=shard) // TILE_WIDTH
+    least = first * TILE_WIDTH
+    for level, tiles in tallies.tiles_per_level(connection, shard=shard, least=least):
+        full, any_of = size // TILE_WIDTH - first, -(-(size >> 8 * level) // TILE_WIDTH)
+        due = any_of if level else full
         if tiles != due:
             findings.add("tile", None, f"{tiles} tiles on level {level} where {due} are due")
-    _check_tombstones(connection, shard, leaves, findings)
+    _check_tombstones(connection, shard, least, leaves, findings)
     for first in tallies.rows_beyond(connection, shard=shard, size=size):
         findings.add("state", first, "a part or index row beyond the size of the log")
 
 
 def _check_tombstones(
-    connection: Connection, shard: int, leaves: LeafCheck, findings: Findings
+    connection: Connection, shard: int, least: int, leaves: LeafCheck, findings: Findings
 ) -> None:
-    """Every part that is gone is owned up to, and clients miss no number besides."""
-    buried = tallies.tombstones(connection, shard=shard)
+    """Every part that is gone is owned up to, and clients miss no number besides.
+
+    Where entries were pruned, as many tombstones may lack as those can have had parts.
+    """
+    buried = tallies.tombstones(connection, shard=shard, least=least)
     for state, stated in leaves.tombstones.items():
         n = sum(more for (why, _), more in buried.items() if why == _STATES[state])
-        if n != stated:
+        if not n <= stated <= n + least * len(LABELS):
             findings.add("balance", None, f"{n} parts are {state}, {stated} are owned up to")
     kept = tallies.kept_too_long(connection, shard=shard)
     if kept is not None:
         findings.add("balance", kept, "a number is kept, and a later one has expired")
-    gone = buried.get((records.EXPIRED, "s"), 0) + buried.get((records.LOST, "s"), 0)
+    gone = least + buried.get((records.EXPIRED, "s"), 0) + buried.get((records.LOST, "s"), 0)
     for first, short in tallies.miscounted(connection, shard=shard):
         if 0 <= short <= gone:
             gone -= short

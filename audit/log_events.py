@@ -56,6 +56,16 @@ class PartsExpired(LogEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogPruned(LogEvent):
+    """The entries before `min` are no longer kept: the root over them (hex), the written policy."""
+
+    kind = "log.pruned"
+    min: int
+    policy: str
+    root: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChanged(LogEvent):
     """Another policy bundle is in force."""
 

@@ -17,13 +17,14 @@ from audit.verify import Findings, Withdrawals
 class PartCheck:
     """Opens what can be opened, and compares with leaf, counter and index.
 
+    As many numbers as entries were `pruned` may lack where a person's begin.
     Keeps one number for every person, to see that their entries are numbered without a gap.
     """
 
-    def __init__(self, findings: Findings, keys: PartKeys) -> None:
+    def __init__(self, findings: Findings, keys: PartKeys, *, pruned: int = 0) -> None:
         self._findings, self._keys = findings, keys
         self._counted: Counter[tuple[bytes, str]] = Counter()
-        self._expired = self._lost = 0
+        self._expired, self._lost = pruned, 0
         """Numbers that are gone, and that no client was yet found to miss."""
         self._withdrawals = Withdrawals()
 

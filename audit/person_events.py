@@ -355,3 +355,17 @@ class DisclosureExported(PersonEvent):
     filter: Mapping[str, str | int] | None = None
     handover: str | None = None
     via: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisclosureRecorded(PersonEvent):
+    """A holder told somebody something outside the broker: on which basis, how, when it was.
+
+    `recipient_kind` stands where the recipient is no organisation of the register.
+    """
+
+    kind, outcome = "disclosure.recorded", "ok"
+    basis: str
+    via: str
+    happened_at: str
+    recipient_kind: str | None = None

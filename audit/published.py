@@ -3,7 +3,7 @@
 Rows are added; a witness's line alone may be replaced, by a later one for the same head.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -130,6 +130,11 @@ _COSIGNED_SIZES = (
     .order_by(col(AuditCosig.size).desc())
     .limit(bindparam("most"))
 )
+_SEEN = (
+    select(col(AuditCosig.witness), func.max(col(AuditCosig.size)))
+    .where(of_shard(AuditCosig))
+    .group_by(col(AuditCosig.witness))
+)
 _RENEW = (
     update(AuditCosig)
     .where(
@@ -189,6 +194,14 @@ def cosigned(connection: Connection, *, shard: int, size: int) -> list[Cosigned]
 def cosigned_sizes(connection: Connection, *, shard: int, most: int) -> list[int]:
     """The sizes of heads that some witness signed, largest first."""
     return list(connection.scalars(_COSIGNED_SIZES, {"at_shard": shard, "most": most}))
+
+
+def seen_by_all(connection: Connection, witnesses: Collection[str], *, shard: int) -> int:
+    """Up to which size the log was signed, and by each of these witnesses who ever signed it."""
+    head = latest(connection, shard=shard)
+    rows = connection.execute(_SEEN, {"at_shard": shard})
+    sizes = [size for witness, size in rows if witness in witnesses]
+    return 0 if head is None else min([head.size, *sizes])
 
 
 def publish(connection: Connection, head: Head, *, shard: int, at: int) -> bool:

@@ -38,6 +38,13 @@ LIVE, SHREDDED, EXPIRED, LOST = range(4)
 """What became of a part: the states 1 to 3 are tombstones without key and ciphertext."""
 
 
+def _found_by(column: str) -> Index:
+    """An index to walk one value's entries by, newest first; entries without one cost nothing."""
+    held = text(f"{column} IS NOT NULL")
+    name = f"ix_audit_index_{column}"
+    return Index(name, "shard", column, "idx", sqlite_where=held, postgresql_where=held)
+
+
 class AuditState(SQLModel, table=True):
     """Where one shard's log stands. `compact` holds 32 bytes for each bit set in `size`."""
 
@@ -112,7 +119,9 @@ class AuditIndex(SQLModel, table=True):
     __tablename__ = "audit_index"
     __table_args__ = (
         UniqueConstraint("shard", "event_id", name="uq_audit_index_event_id"),
-        Index("ix_audit_index_subject_blind", "shard", "subject_blind"),
+        *(_found_by(name) for name in ("provider", "consumer")),
+        *(_found_by(f"{name}_blind") for name in ("subject", "actor", "consent")),
+        Index("ix_audit_index_kind", "shard", "kind", "idx"),
         Index(
             "ix_audit_index_owning_up",
             "shard",
@@ -320,6 +329,30 @@ _PARTS_AT = (
     .where(of_shard(AuditPart), col(AuditPart.idx).in_(bindparam("indexes", expanding=True)))
     .order_by(col(AuditPart.idx), col(AuditPart.label))
 )
+
+
+_TIME = (
+    select(col(AuditIndex.t))
+    .where(of_shard(AuditIndex), col(AuditIndex.idx) <= bindparam("at_idx"))
+    .order_by(col(AuditIndex.idx).desc())
+    .limit(1)
+)
+
+
+def first_since(connection: Connection, t: int, *, shard: int, low: int, high: int) -> int:
+    """The first entry in `[low, high)` that is not from before `t` (µs), or `high`.
+
+    Times only grow with the index: so a few rows are read, however long the log. Where rows are
+    missing from the search index, the nearest one before them speaks for them.
+    """
+    while low < high:
+        middle = (low + high) // 2
+        at = connection.scalar(_TIME, {"at_shard": shard, "at_idx": middle})
+        if at is not None and at < t:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 def entries_between(

@@ -39,6 +39,11 @@ class Due(NamedTuple):
     before: int
 
 
+def longest(rules: Mapping[str, Rule] = RULES) -> timedelta:
+    """How old an entry is when no rule needs it any longer."""
+    return max(KEPT, *(max(rule.span, rule.kept) for rule in rules.values()))
+
+
 def rule_of(kind: str, rules: Mapping[str, Rule] = RULES) -> Rule:
     """The rule for a kind of event."""
     return next((rule for start, rule in rules.items() if kind.startswith(start)), _ELSE)

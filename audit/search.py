@@ -9,15 +9,21 @@ from dataclasses import dataclass
 from json import loads
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, or_, select, text, true
+from sqlalchemy import Connection, and_, bindparam, or_, select, text, true
 from sqlmodel import col
 
-from audit import records
+from audit import records, tallies
 from audit.leaf import WITHHOLD_PROVIDER
 from audit.opening import KeyNotAtHand, PartGone, PartKeys, open_part
 from audit.parts import PartChanged
 from audit.records import AuditEntry, AuditIndex, PartRow
 from audit.tree import leaf_hash
+
+EXAMINED = 1024
+"""Rows of the index that one page looks at: whoever asks holds everybody's lock meanwhile."""
+_AT_ONCE = 256
+"""Of those, how many are read with one statement."""
+_places: Any = bindparam("places", expanding=True)
 
 # Written out, not bound: only so can the database see that the small index holds them all.
 _OWNED_UP = (
@@ -62,6 +68,13 @@ class Hit(NamedTuple):
     provider: str | None
 
 
+class Page(NamedTuple):
+    """What was found, newest first; `following` is the place to go on before, if there is more."""
+
+    hits: tuple[Hit, ...]
+    following: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """Everything about one person, oldest first, and whether that can be shown to be all.
@@ -81,13 +94,29 @@ class Timeline:
 
 
 def find(
-    connection: Connection, *, shard: int, wanted: Filter, limit: int, before: int | None = None
-) -> list[Hit]:
-    """The newest entries that fit, from a place on (keyset: an index, never an offset)."""
-    statement = _selecting(shard, wanted).order_by(col(AuditIndex.idx).desc()).limit(limit)
-    if before is not None:
-        statement = statement.where(col(AuditIndex.idx) < before)
-    return [_hit(row) for row in connection.execute(statement)]
+    connection: Connection,
+    *,
+    shard: int,
+    wanted: Filter,
+    limit: int,
+    before: int | None = None,
+    examine: int = EXAMINED,
+) -> Page:
+    """The newest entries that fit, from a place on (keyset: an index, never an offset).
+
+    Looks at no more than `examine` rows, found by what is rarest of what is asked: where few of
+    them fit, a page is short or empty, and says where to go on.
+    """
+    looked = _candidates(connection, shard, wanted, before, examine)
+    statement = _selecting(shard, wanted).where(col(AuditIndex.idx).in_(_places))
+    statement = statement.order_by(col(AuditIndex.idx).desc()).limit(limit + 1)
+    hits: list[Hit] = []
+    for at in range(0, len(looked.places), _AT_ONCE):
+        rows = connection.execute(statement, {"places": looked.places[at : at + _AT_ONCE]})
+        hits += [_hit(row) for row in rows]
+        if len(hits) > limit:
+            return Page(tuple(hits[:limit]), hits[limit - 1].index)
+    return Page(tuple(hits), looked.following)
 
 
 def kinds_and_times(connection: Connection, *, shard: int, wanted: Filter) -> list[tuple[str, int]]:
@@ -121,8 +150,9 @@ def timeline(connection: Connection, *, shard: int, client: str, keys: PartKeys)
     key_id = bytes.fromhex(client.replace("-", ""))
     known = records.subjects_of(connection, shard=shard, key_ids=[key_id])
     counted = known[key_id][0] if key_id in known else 0
-    told = (_number(connection, shard, hit, keys) for hit in hits)
-    numbers = {number for number in told if number is not None}
+    told = opened(connection, shard=shard, hits=hits, labels=("s",), keys=keys).values()
+    said = (each["s"].get("sn") for each in told if "s" in each)
+    numbers = {number for number in said if type(number) is int}
     most = max(numbers, default=0)
     expired = min(numbers, default=counted + 1) - 1
     if expired > _expired(connection, shard):
@@ -133,12 +163,28 @@ def timeline(connection: Connection, *, shard: int, client: str, keys: PartKeys)
 
 
 def opened(
-    connection: Connection, *, shard: int, hit: Hit, labels: Sequence[str], keys: PartKeys
-) -> dict[str, Any]:
-    """The parts of an entry that may be shown and can be opened, by label."""
-    parts = records.parts_between(connection, shard=shard, start=hit.index, stop=hit.index + 1)
-    texts = {part.label: text_of(hit.body, part, keys) for part in parts if part.label in labels}
-    return {label: loads(text) for label, text in texts.items() if text is not None}
+    connection: Connection,
+    *,
+    shard: int,
+    hits: Sequence[Hit],
+    labels: Sequence[str],
+    keys: PartKeys,
+) -> dict[int, dict[str, Any]]:
+    """The parts of entries that may be shown and can be opened, by index and label.
+
+    One statement for every `CHUNK` of entries.
+    """
+    told: dict[int, dict[str, Any]] = {}
+    for at in range(0, len(hits), records.CHUNK):
+        some = {hit.index: hit for hit in hits[at : at + records.CHUNK]}
+        for index, parts in records.parts_at(connection, shard=shard, indexes=some).items():
+            texts = {
+                part.label: text_of(some[index].body, part, keys)
+                for part in parts
+                if part.label in labels
+            }
+            told[index] = {label: loads(text) for label, text in texts.items() if text is not None}
+    return told
 
 
 def text_of(body: Mapping[str, Any], part: PartRow, keys: PartKeys) -> bytes | None:
@@ -150,16 +196,75 @@ def text_of(body: Mapping[str, Any], part: PartRow, keys: PartKeys) -> bytes | N
 
 
 def _expired(connection: Connection, shard: int) -> int:
-    """How many parts have expired, as the log owns up to it."""
+    """How many numbers can be gone: as many as the log says expired, or could stand in a prefix.
+
+    What was said of those that expired may have been pruned with it.
+    """
     wanted = Filter(kinds=("parts.expired",))
     statement = _selecting(shard, wanted).where(text(records.OWNING_UP))
-    return sum(int(_hit(row).body["e"]["n"]) for row in connection.execute(statement))
+    least = tallies.min_index(connection, shard=shard)
+    return least + sum(int(_hit(row).body["e"]["n"]) for row in connection.execute(statement))
 
 
-def _number(connection: Connection, shard: int, hit: Hit, keys: PartKeys) -> int | None:
-    said = opened(connection, shard=shard, hit=hit, labels=("s",), keys=keys).get("s", {})
-    number = said.get("sn")
-    return number if type(number) is int else None
+class _Looked(NamedTuple):
+    """Places to look at, newest first, and where those go on that were not looked at."""
+
+    places: list[int]
+    following: int | None
+
+
+def _candidates(
+    connection: Connection, shard: int, wanted: Filter, before: int | None, examine: int
+) -> _Looked:
+    """The newest places of each way to what is asked, as far down as all of them were walked."""
+    low, high = _span(connection, shard, wanted, before)
+    ways = _ways(wanted)
+    most, floor = max(1, examine // len(ways)), low
+    found: set[int] = set()
+    for way in ways:
+        statement = (
+            select(col(AuditIndex.idx))
+            .where(col(AuditIndex.shard) == shard, *way)
+            .where(col(AuditIndex.idx) >= low, col(AuditIndex.idx) < high)
+            .order_by(col(AuditIndex.idx).desc())
+            .limit(most)
+        )
+        walked = connection.scalars(statement).all()
+        found.update(walked)
+        if len(walked) == most:
+            floor = max(floor, walked[-1])
+    places = sorted((each for each in found if each >= floor), reverse=True)
+    return _Looked(places, floor if floor > low else None)
+
+
+def _span(
+    connection: Connection, shard: int, wanted: Filter, before: int | None
+) -> tuple[int, int]:
+    """The places between which the times asked for lie."""
+    state = records.state_of(connection, shard=shard)
+    low, high = 0, 0 if state is None else state.size
+    bounds = {"shard": shard, "low": low, "high": high}
+    if wanted.start is not None:
+        low = records.first_since(connection, wanted.start, **bounds)
+    if wanted.stop is not None:
+        high = records.first_since(connection, wanted.stop, **bounds)
+    return low, high if before is None else min(high, before)
+
+
+def _ways(wanted: Filter) -> list[list[Any]]:
+    """What to walk the index by: the first of these that is asked has an index of its own."""
+    column: Any
+    for column, value in (
+        (AuditIndex.subject_blind, wanted.subject),
+        (AuditIndex.consent_blind, wanted.consent),
+        (AuditIndex.actor_blind, wanted.actor),
+    ):
+        if value is not None:
+            return [[col(column) == value]]
+    party = wanted.own or wanted.party
+    if party is not None:
+        return [[col(AuditIndex.provider) == party], [col(AuditIndex.consumer) == party]]
+    return [[col(AuditIndex.kind) == kind] for kind in wanted.kinds] or [[]]
 
 
 def _hit(row: Any) -> Hit:

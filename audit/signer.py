@@ -10,7 +10,7 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
-from audit import log, published, records
+from audit import log, pruning, published, records
 from audit.checkpoints import Checkpoint, NoteKey, checkpoint_in, grease, open_note, with_lines
 from audit.high_water import Mark
 from audit.published import Head
@@ -94,7 +94,7 @@ def next_mark(
 
 
 def scrub(connection: Connection, *, shard: int) -> int:
-    """Hash again all that was published, from its first stored byte; how many entries it was.
+    """Hash again all that was published and is kept, from its first byte; up to which entry.
 
     Raises `Frozen`, naming the first entry that is not what it was.
     """
@@ -133,7 +133,7 @@ def _hashed_again(
     Raises `Frozen` where a leaf is missing, or is not what its tile says.
     """
     old = 0 if last is None else last.size
-    done = old // TILE_WIDTH * TILE_WIDTH
+    done = max(old // TILE_WIDTH * TILE_WIDTH, pruning.kept_from(connection, shard=shard))
     compact = stored_tiles(connection, shard=shard, size=done).compact()
     leaves = _dense(records.entries_between(connection, shard=shard, start=done, stop=size), done)
     while done < size:
@@ -172,9 +172,11 @@ def _dense(entries: Iterator[tuple[int, bytes]], start: int) -> Iterator[bytes]:
 
 @contextmanager
 def _complete() -> Iterator[None]:
-    """A tile that is missing is a finding."""
+    """A tile that is missing is a finding, and a beginning that nobody owns up to."""
     try:
         yield
+    except pruning.NotOwnedUp as unsaid:
+        raise Frozen(str(unsaid), 0) from None
     except TileMissing as missing:
         raise Frozen(str(missing), missing.n << 8 * missing.level << 8) from None
 

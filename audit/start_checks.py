@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, func, select
 from sqlmodel import col
 
-from audit import log, published, records, tallies
+from audit import log, pruning, published, records, tallies
 from audit.checkpoints import Checkpoint, checkpoint_in, open_note
 from audit.leaf import VERSION, NotALeaf, read
 from audit.records import AuditEntry, of_shard
@@ -44,20 +44,23 @@ def require_whole(connection: Connection, *, shard: int, vkeys: Sequence[str] = 
         raise LogDamaged("a part or index row beyond the log's size", beyond)
     tiles = stored_tiles(connection, shard=shard, size=head.size)
     try:
+        least = pruning.kept_from(connection, shard=shard)
         _check_edge(connection, shard, head.size)
-        for n in _sampled(head.size // TILE_WIDTH):
+        for n in _sampled(least // TILE_WIDTH, head.size // TILE_WIDTH):
             _check_tile(connection, shard, n)
         if tiles.compact() != head.compact:
             raise LogDamaged("the tiles are not those of the log's head")
         _check_last_head(connection, shard, vkeys)
+    except pruning.NotOwnedUp as unsaid:
+        raise LogDamaged(str(unsaid), 0) from None
     except TileMissing as missing:
         at = missing.n << 8 * missing.level << 8
         raise LogDamaged(str(missing), at) from None
 
 
-def _sampled(full: int) -> list[int]:
+def _sampled(first: int, full: int) -> list[int]:
     """Not a secret, only not the same ones at every start."""
-    return sorted(random.sample(range(full), min(SAMPLES, full)))
+    return sorted(random.sample(range(first, full), min(SAMPLES, full - first)))
 
 
 def _check_tile(connection: Connection, shard: int, n: int) -> None:

@@ -14,6 +14,7 @@ from audit.records import (
     AuditTile,
     of_shard,
 )
+from audit.tree import TILE_WIDTH
 
 _TILE = select(col(AuditTile.data)).where(
     of_shard(AuditTile),
@@ -22,12 +23,14 @@ _TILE = select(col(AuditTile.data)).where(
 )
 _TILES = (
     select(col(AuditTile.level), func.count())
-    .where(of_shard(AuditTile))
+    .where(of_shard(AuditTile), (col(AuditTile.level) > 0) | (col(AuditTile.n) >= bindparam("n")))
     .group_by(col(AuditTile.level))
 )
 _TOMBSTONES = (
     select(col(AuditPart.state), col(AuditPart.label), func.count().label("n"))
-    .where(of_shard(AuditPart), col(AuditPart.state) != LIVE)
+    .where(
+        of_shard(AuditPart), col(AuditPart.state) != LIVE, col(AuditPart.idx) >= bindparam("least")
+    )
     .group_by(col(AuditPart.state), col(AuditPart.label))
 )
 _NUMBERS = (of_shard(AuditPart), col(AuditPart.label) == "s")
@@ -92,14 +95,15 @@ def tile(connection: Connection, shard: int, level: int, n: int) -> bytes | None
     return None if data is None else bytes(data)
 
 
-def tiles_per_level(connection: Connection, *, shard: int) -> list[tuple[int, int]]:
-    """How many tiles are stored on each level that has any."""
-    return [(level, tiles) for level, tiles in connection.execute(_TILES, {"at_shard": shard})]
+def tiles_per_level(connection: Connection, *, shard: int, least: int = 0) -> list[tuple[int, int]]:
+    """How many tiles are stored on each level that has any; on level 0, from entry `least` on."""
+    key = {"at_shard": shard, "n": least // TILE_WIDTH}
+    return [(level, tiles) for level, tiles in connection.execute(_TILES, key)]
 
 
-def tombstones(connection: Connection, *, shard: int) -> dict[tuple[int, str], int]:
-    """How many parts are gone, by the state that says why and by their label."""
-    rows = connection.execute(_TOMBSTONES, {"at_shard": shard})
+def tombstones(connection: Connection, *, shard: int, least: int) -> dict[tuple[int, str], int]:
+    """How many parts from entry `least` on are gone, by the state that says why and by label."""
+    rows = connection.execute(_TOMBSTONES, {"at_shard": shard, "least": least})
     return {(row.state, row.label): row.n for row in rows}
 
 

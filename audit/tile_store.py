@@ -19,15 +19,17 @@ def stored_tiles(connection: Connection, *, shard: int, size: int) -> Tiles:
 def tile_at(
     connection: Connection, *, shard: int, size: int, level: int, n: int, width: int
 ) -> bytes | None:
-    """The first hashes of a tile of a tree of `size`; nothing when the tree has fewer."""
+    """The first hashes of a tile of a tree of `size`; nothing when it has fewer, or no longer."""
     if not 0 < width <= width_of(level, n, size):
+        return None
+    if level == 0 and _is_pruned(connection, shard, n):
         return None
     return _shelf(connection, shard)(level, n, width)
 
 
 def bundle_at(connection: Connection, *, shard: int, size: int, n: int, width: int) -> bytes | None:
     """The leaves under a level-0 tile, each after its length in 16 bits (C2SP tlog-tiles)."""
-    if not 0 < width <= width_of(0, n, size):
+    if not 0 < width <= width_of(0, n, size) or _is_pruned(connection, shard, n):
         return None
     leaves = _leaves(connection, shard, n * TILE_WIDTH, n * TILE_WIDTH + width)
     return b"".join(len(leaf).to_bytes(_LENGTH_BYTES) + leaf for leaf in leaves)
@@ -44,6 +46,10 @@ def _shelf(connection: Connection, shard: int) -> Shelf:
         return tile[: width * HASH_BYTES]
 
     return hashes
+
+
+def _is_pruned(connection: Connection, shard: int, n: int) -> bool:
+    return (n + 1) * TILE_WIDTH <= tallies.min_index(connection, shard=shard)
 
 
 def _leaves(connection: Connection, shard: int, start: int, stop: int) -> Iterable[bytes]:

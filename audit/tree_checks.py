@@ -5,22 +5,51 @@ Leaves are taken one after the other and forgotten; what is kept is one tile a l
 
 from collections.abc import Callable, Sequence
 
-from audit.tree import HASH_BYTES, TILE_WIDTH, fold, leaf_hash
+from audit.tiles import TileMissing, Tiles
+from audit.tree import HASH_BYTES, TILE_WIDTH, fold, leaf_hash, root_of
 from audit.verify import Findings
 
 MISSING = bytes(HASH_BYTES)
 
 
 class TreeCheck:
-    """Hashes leaves again, and compares every tile and the compact range with what is stored."""
+    """Hashes leaves again, and compares every tile and the compact range with what is stored.
 
-    def __init__(self, findings: Findings, stored: Callable[[int, int], bytes | None]) -> None:
+    The first `start` leaves are gone, whole tiles of them: what is stored above them is taken
+    as it is, and only compared with itself.
+    """
+
+    def __init__(
+        self, findings: Findings, stored: Callable[[int, int], bytes | None], start: int = 0
+    ) -> None:
         self._findings, self._stored = findings, stored
         self._compact: tuple[bytes, ...] = ()
-        self._size = 0
+        self._size = start
         self._pending: list[bytes] = []
         self._above: dict[int, bytes] = {}
         self._bad: list[int] = []
+        if start:
+            self._begin(start)
+
+    def _begin(self, start: int) -> None:
+        """Go on from the hashes that are left of the leaves before."""
+        tiles = Tiles(self._shelf, start)
+        try:
+            self._compact = tiles.compact()
+            level = 1
+            while count := start >> 8 * level:
+                for position in range(count >> 8):
+                    under = tiles.hashes(level, position << 8, position + 1 << 8)
+                    if tiles.hashes(level + 1, position, position + 1) != [_root(under)]:
+                        words = f"tile {level}/{position} does not fit the one above it"
+                        self._findings.add("tile", position << 8 * level << 8, words)
+                self._above[level] = b"".join(tiles.hashes(level, count >> 8 << 8, count))
+                level += 1
+        except TileMissing as missing:
+            self._findings.add("tile", missing.n << 8 * missing.level << 8, str(missing))
+
+    def _shelf(self, level: int, n: int, width: int) -> bytes:
+        return (self._stored(level, n) or b"")[: width * HASH_BYTES]
 
     @property
     def size(self) -> int:
@@ -86,6 +115,10 @@ class TreeCheck:
 
     def _explained(self, start: int, stop: int) -> bool:
         return any(start <= each < stop for each in self._bad)
+
+
+def _root(hashes: Sequence[bytes]) -> bytes:
+    return root_of(fold((), 0, hashes)[0])
 
 
 def _first_difference(data: bytes, stored: bytes) -> int:

@@ -687,6 +687,8 @@ class LeafCheck:
         self.first_t: int | None = None
         self.last_t = 0
         self.tombstones = dict.fromkeys(OWNING_UP.values(), 0)
+        self.pruned: dict[int, str] = {}
+        """Of prefixes that were let go: how many entries, and the root over them in hex."""
         self.pending: dict[str, int] = {}
         """Requests that asked a living holder, and have no outcome yet: the entry of each."""
 
@@ -708,6 +710,10 @@ class LeafCheck:
             self.first_t = t
         if kind in OWNING_UP:
             self.tombstones[OWNING_UP[kind]] += extra["n"]
+        if kind == "log.pruned":
+            self.pruned[extra["min"]] = str(extra["root"])
+            if not 0 < extra["min"] <= index or extra["min"] % WIDTH:
+                self._findings.add("pruned", index, "entries that can not have been pruned yet")
         if kind == "summary.authorised":
             self.pending[request] = index
         elif self.pending and kind.startswith("summary."):
@@ -723,6 +729,7 @@ class LeafCheck:
         self.last_t = max(self.last_t, later.last_t)
         for state, n in later.tombstones.items():
             self.tombstones[state] += n
+        self.pruned |= later.pruned
         self.pending |= later.pending
         self.ids.merge(later.ids)
 
@@ -1064,6 +1071,7 @@ def check_leaves(run: Run) -> None:
         run.leaves.ids.merge(apart.ids)
         for state, n in apart.tombstones.items():
             run.leaves.tombstones[state] += n
+        run.leaves.pruned |= apart.pruned
         if first <= index // WIDTH < last:
             run.findings.add("container", index, "a leaf that stands in the range as well")
     for raw in run.leaves.ids.repeated():
@@ -1114,6 +1122,18 @@ def check_tree(run: Run) -> None:
     if run.tiles.root_at(run.size) != claimed:
         run.findings.add("root", None, "the tiles do not lead to the root that was signed")
     _check_proofs(run, claimed)
+    _check_pruned(run)
+
+
+def _check_pruned(run: Run) -> None:
+    """What was let go at the beginning is what the tiles above it still say it was."""
+    pruned = run.leaves.pruned if run.leaves else {}
+    for size, root in pruned.items():
+        if run.tiles.root_at(size).hex() != root:
+            words = f"the first {size} entries are not those that are said to be pruned"
+            run.findings.add("pruned", 0, words)
+    if pruned:
+        run.notes.append(f"the log says of its first {max(pruned)} entries that they were pruned")
 
 
 def _check_proofs(run: Run, root: bytes) -> None:
@@ -1330,11 +1350,16 @@ def check_numbers(run: Run) -> None:
 
 
 def _expired_numbers(run: Run) -> int:
-    """How many numbers can have expired at most: as many as the log owns up to, or as are shown."""
+    """How many numbers can be gone at most: as many as the log owns up to, or as are shown.
+
+    Of entries that were pruned, each can have had one.
+    """
     shown = sum(
         label == "s" and each.get("state") == "expired" for (_, label), each in run.parts.items()
     )
-    owned = run.leaves.tombstones["expired"] if run.leaves else 0
+    owned = 0
+    if run.leaves:
+        owned = run.leaves.tombstones["expired"] + max(run.leaves.pruned, default=0)
     return shown if run.whole else owned
 
 

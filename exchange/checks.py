@@ -17,6 +17,7 @@ from consent.belgian_time import instant
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.migrations import SchemaBehind, require_current
 from exchange.notary import witness_policy
+from exchange.runtime_role import may_rewrite
 from exchange.security.keys import KeysRefused
 from exchange.security.self_test import self_test
 from exchange.services import SHARD, open_keys
@@ -97,6 +98,16 @@ def _guarded(settings: Settings) -> None:
         raise NotGood(f"guards are off ({', '.join(absent)}); {mend}")
 
 
+def _only_adds(settings: Settings) -> None:
+    with _opened(settings) as database, database.reading() as connection:
+        owner = not database.is_sqlite and may_rewrite(connection)
+    if owner and settings.profile is Profile.PRODUCTION:
+        raise NotGood(
+            "the service works as a role that may change the log; run, as the owner:"
+            " overdracht migrate --role NAME, and let the service work as NAME"
+        )
+
+
 def _keys_readable(settings: Settings) -> None:
     with _opened(settings) as database:
         open_keys(settings, database).close()
@@ -147,6 +158,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], None]], ...] = (
     ("the database keeps what it acknowledged", _durable),
     ("the schema is current", _schema_current),
     ("the log is only added to", _guarded),
+    ("the database role may only add to the log", _only_adds),
     ("the key ring can be read, by its owner alone", _keys_readable),
     ("the log holds", _log_holds),
     ("the log is the one that was signed", _log_is_the_one_that_was_signed),

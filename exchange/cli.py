@@ -27,6 +27,7 @@ from exchange.migrations import SchemaBehind, migrate
 from exchange.operations import OperationRefused
 from exchange.reports import import_report
 from exchange.restore_commands import restore
+from exchange.runtime_role import grant
 from exchange.security.keys import KeysRefused
 from exchange.security.tokens import new_signing_key, signer_from_jwk
 from exchange.services import SHARD, build_services
@@ -130,9 +131,18 @@ def migrate_schema(
     put_back: Annotated[
         bool, typer.Option("--guards", help="Put back guards of the log that were taken off.")
     ] = False,
+    role: Annotated[
+        str, typer.Option(help="PostgreSQL: the role that the service works as; made, if new.")
+    ] = "",
 ) -> None:
-    """Bring the database's schema up to date. Stop the service before, on SQLite."""
+    """Bring the database's schema up to date. Stop the service before, on SQLite.
+
+    On PostgreSQL run it as the owner of the tables. With --role NAME the service can work as
+    NAME, who may add to the log and change nothing of it; give that role a password.
+    """
     settings = read_settings()
+    if role and not settings.database_url:
+        raise Unsafe("roles are for PostgreSQL; a SQLite file is guarded by its mode alone")
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(DatabaseOptions(settings.url, journal=settings.sqlite_journal))
     database.claim()
@@ -140,6 +150,10 @@ def migrate_schema(
     if put_back:
         with database.writing(shard=SHARD) as connection:
             guards.put_up(connection, guards.missing(connection))
+    if role:
+        with database.writing(shard=SHARD) as connection:
+            grant(connection, role)
+        say(f"The service can work as {role}, who only adds to the log.")
     database.close()
     say("The schema is up to date.")
 

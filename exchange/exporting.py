@@ -61,11 +61,12 @@ def entries_of_handover(
 ) -> list[int]:
     """The places of one handover's entries, and of those of the consents it rested on."""
     client, keys = evidence.client, services.keys
-    timeline = search.timeline(connection, shard=SHARD, client=client, keys=keys)
+    hits = search.timeline(connection, shard=SHARD, client=client, keys=keys).hits
+    said = search.opened(connection, shard=SHARD, hits=hits, labels=("y",), keys=keys)
     return [
         hit.index
-        for hit in timeline.hits
-        if _belongs(services, connection, hit, handover, evidence.consents)
+        for hit in hits
+        if _belongs(hit, said[hit.index].get("y", {}), handover, evidence.consents)
     ]
 
 
@@ -79,11 +80,7 @@ def policy_text(connection: Connection, witnesses: Policy) -> str:
     return "\n".join([*lines, f"quorum {witnesses.quorum}", ""])
 
 
-def _belongs(
-    services: Services, connection: Connection, hit: Hit, handover: str, consents: frozenset[str]
-) -> bool:
-    said = search.opened(connection, shard=SHARD, hit=hit, labels=("y",), keys=services.keys)
-    detail: Mapping[str, Any] = said.get("y", {})
+def _belongs(hit: Hit, detail: Mapping[str, Any], handover: str, consents: frozenset[str]) -> bool:
     about_consent = str(hit.body["k"]).startswith(_ABOUT_CONSENT)
     rests_on = about_consent and str(detail.get("consent", "")) in consents
     return detail.get("handover") == handover or rests_on

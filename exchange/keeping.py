@@ -10,8 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
-from audit import expiry, log, retention, tallies
+from sqlalchemy.exc import ProgrammingError
+
+from audit import expiry, log, pruning, published, retention, tallies
 from audit.export import Exported, ExportRefused
+from audit.pruning import NotOwnedUp
+from audit.signer import Frozen, scrub
 from consent.belgian_time import instant
 from exchange import log_rotation
 from exchange.checkpointing import Elsewhere
@@ -25,7 +29,9 @@ from exchange.exporting import (
 from exchange.flows.erase_client import Erased, Erasure, erase_client, finish_erasures
 from exchange.flows.expire_parts import expire_parts
 from exchange.flows.export_log import Asker, Evidence, export_client, export_handover, export_range
+from exchange.flows.prune_log import prune_log, sweep_log
 from exchange.flows.rotate_keys import close_rotation, rewrap_keys
+from exchange.notary import witness_policy
 from exchange.operations import Line, OperationRefused
 from exchange.security.keys import (
     KeyRing,
@@ -40,6 +46,10 @@ from policies.decision import Refused
 from policies.vocabulary import ClientId, Handle, HandoverId, OrganisationId, Reason
 
 OPERATOR = Asker("app:operator")
+_OWNER = (
+    "this database role may not let entries go: stop the service, and run it once with the"
+    " OVERDRACHT_DATABASE_URL of the owner of the tables"
+)
 _CODE = r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,59}"
 
 
@@ -88,7 +98,10 @@ def keys_rotate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def retention_run(services: Services, _asked: Mapping[str, Any]) -> Iterator[Line]:
-    """Let parts expire that have had their time, a stretch of the log at a time."""
+    """Let parts expire that have had their time, a stretch of the log at a time.
+
+    Then, where there is a written policy for it, the log's oldest entries.
+    """
     total = 0
     while True:
         due = retention.due(max(instant(services.clock()), 0))
@@ -98,7 +111,9 @@ def retention_run(services: Services, _asked: Mapping[str, Any]) -> Iterator[Lin
         if not isinstance(gone, int) or not gone:
             break
         total += gone
-    yield {"parts": total, "journal_emptied": services.database.empty_journal()}
+    pruned = _prune(services)
+    emptied = services.database.empty_journal()
+    yield {"parts": total, "entries": pruned, "journal_emptied": emptied}
 
 
 def audit_export(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
@@ -184,7 +199,10 @@ def _wanted(services: Services, asked: Mapping[str, Any]) -> Wanted:
         if isinstance(evidence, Refused):
             raise OperationRefused("there is no such handover")
         return evidence
-    start, stop = asked.get("from") or 0, asked.get("to")
+    start, stop = asked.get("from"), asked.get("to")
+    if start is None:
+        with services.database.reading() as connection:
+            start = tallies.min_index(connection, shard=SHARD)
     submit(export_range, OPERATOR, start, stop).result()
     return start, stop
 
@@ -210,6 +228,38 @@ VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
     "keys rotate": keys_rotate,
     "retention run": retention_run,
 }
+
+
+def _prune(services: Services) -> int:
+    """How many entries went; what was said to go in an earlier run goes first of all."""
+    policy, submit, total = services.settings.prune_policy, services.writer.submit, 0
+    if policy:
+        size = _prunable(services)
+        submit(prune_log, size, policy).result()
+    try:
+        while isinstance(gone := submit(sweep_log).result().value, int) and gone:
+            total += gone
+    except NotOwnedUp as unsaid:
+        raise OperationRefused(f"{unsaid}; see: overdracht audit verify") from None
+    except ProgrammingError:
+        raise OperationRefused(_OWNER) from None
+    return total
+
+
+def _prunable(services: Services) -> int:
+    """How many entries may go: signed, shown to every witness, and hashed again just now."""
+    witnesses = witness_policy(services.settings).witnesses
+    before = max(instant(services.clock() - retention.longest()), 0)
+    with services.database.reading() as connection:
+        seen = published.seen_by_all(connection, witnesses, shard=SHARD)
+        least = tallies.min_index(connection, shard=SHARD)
+        size = pruning.due(connection, shard=SHARD, before=before, seen=seen).size
+        try:
+            if size > least:
+                scrub(connection, shard=SHARD)
+        except Frozen as damaged:
+            raise OperationRefused(f"{damaged.why}; see: overdracht audit verify") from None
+    return size
 
 
 def _rewrap(services: Services, ring: KeyRing) -> int:

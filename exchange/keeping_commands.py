@@ -78,11 +78,17 @@ def keys_rotate(
 
 @retention.command("run")
 def retention_run(as_json: Json = False) -> None:
-    """Let sealed parts go that are older than ten years. Run it daily; entries and proofs stay."""
+    """Let sealed parts go that are older than ten years. Run it daily; entries and proofs stay.
+
+    With a written policy (OVERDRACHT_PRUNE_POLICY) entries of that age go too, 65,536 at a time,
+    once every witness has signed them. What is proven of later ones still is.
+    """
     result = done("retention run", {})
     if as_json:
         print_json(result)
         return
     say(f"{result['parts']} sealed parts have had their time and are gone.")
+    if result["entries"]:
+        say(f"{result['entries']} entries were pruned, which the log says of itself.")
     if not result["journal_emptied"]:
         say("The write-ahead log was in use; it is emptied with the next run or stop.")

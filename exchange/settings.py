@@ -71,6 +71,12 @@ class Settings(BaseSettings):
     quorum_refuse_seconds: Annotated[int, Field(ge=0, le=604_800)] = 14_400
     """Seconds without a quorum after which no more data leave; withdrawals go on. 0: never."""
 
+    prune_policy: Annotated[
+        str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,59})?$")
+    ] = ""
+    """Code of the written policy by which `retention run` lets entries go when they are older than
+    ten years. It stands in the log for ever. Empty: there is none, and no entry ever goes."""
+
     metrics_token: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9._~+/-]{24,256})?$")] = (
         Field(default="", repr=False)
     )

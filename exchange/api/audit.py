@@ -78,11 +78,15 @@ async def search_entries(
     caller: AuditCaller,
     services: RequestServices,
 ) -> Response:
-    """The newest entries that fit, each with its place and the hash it can be proven by."""
+    """The newest entries that fit, each with its place and the hash it can be proven by.
+
+    A page looks at part of the log only: it may be empty, and have a `next` all the same.
+    """
     query = _query(services, caller, body)
     found = settled(await services.writer.run(inspect_audit, caller, query))
     items = [_item(services, caller, found, hit) for hit in found.hits]
-    following = _cursor(services, caller, found.hits[-1].index) if found.more else None
+    place = found.following
+    following = None if place is None else _cursor(services, caller, place)
     return answer({"size": found.size, "items": items, "next": following})
 
 

@@ -1,10 +1,11 @@
 """Clients and their summaries over HTTP, for the organisation that holds them."""
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Request, Response
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 from sqlalchemy import Connection
 
 from consent.belgian_time import day_of, instant
@@ -18,10 +19,20 @@ from exchange.api.dependencies import (
     body_of,
     json_of,
 )
-from exchange.api.forms import HANDLE, ClientPath, Day, Line
+from exchange.api.forms import (
+    HANDLE,
+    ClientPath,
+    Day,
+    Instant,
+    Line,
+    Organisation,
+    Purpose,
+    organisation_of,
+)
 from exchange.considering import opened_with, sealed_sections
 from exchange.flows.deposit_summary import Deposit, Overtaken, deposit_summary
 from exchange.flows.flag_client import Flags, flag_client
+from exchange.flows.record_disclosure import Told, record_disclosure
 from exchange.flows.register_client import register_client
 from exchange.flows.view_summary import OwnCopy, view_summary
 from exchange.problems import INVALID_CONTENT, UNAVAILABLE, RequestRefused, settled
@@ -89,6 +100,51 @@ async def put_flags(
     order = Flags(handle_in(client), frozenset(body.flags))
     flags = settled(await services.writer.run(flag_client, caller, order))
     return answer({"flags": sorted(flags)})
+
+
+OutsideKind = Literal[
+    "school", "care_provider", "employer", "authority", "police_or_prosecutor",
+    "family_or_confidant", "other",
+]  # fmt: skip
+
+
+class NewDisclosure(Body):
+    """What you told somebody outside the broker, who is registered here or of some other kind."""
+
+    recipient: Organisation | None = None
+    recipient_kind: OutsideKind | None = None
+    purpose: Purpose
+    sections: Annotated[list[Literal[tuple(Section)]], Field(min_length=1)]  # type: ignore[valid-type]  # its members
+    via: Literal["phone", "conversation", "letter", "email", "meeting"]
+    basis: Literal[
+        "consent", "legal_obligation", "public_task", "vital_interests", "right_to_speak"
+    ]
+    at: Instant
+
+
+@router.post("/{client}/disclosures")
+async def post_disclosure(
+    client: ClientPath,
+    body: Annotated[NewDisclosure, Depends(body_of(NewDisclosure))],
+    caller: ClientCaller,
+    services: RequestServices,
+) -> Response:
+    """Record what you told about the client by other ways than this one; the client sees it."""
+    told = Told(
+        client=handle_in(client),
+        recipient=organisation_of(body.recipient) if body.recipient else None,
+        recipient_kind=body.recipient_kind,
+        purpose=body.purpose,
+        sections=frozenset(map(Section, body.sections)),
+        via=body.via,
+        basis=body.basis,
+        at=_moment(body.at),
+    )
+    committed = await services.writer.run(record_disclosure, caller, told)
+    settled(committed)
+    entry = committed.entries[0]
+    audit = {"index": entry.index, "leaf_hash": entry.leaf_hash.hex()}
+    return answer({"client": client, "audit": audit}, 201)
 
 
 @router.put("/{client}/summary")
@@ -177,6 +233,13 @@ def _refuse_real_number(services: Services, deposited: Deposited) -> None:
 def handle_in(text: str) -> Handle:
     """The handle in a path; what has not the form of one is nobody's."""
     return Handle(text if re.fullmatch(HANDLE, text) else "")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise RequestRefused(INVALID_CONTENT, (("at", "no_such_time"),)) from None
 
 
 def _number(text: str | None, services: Services) -> str | None:

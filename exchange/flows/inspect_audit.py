@@ -40,14 +40,15 @@ class AuditQuery:
 class Answered:
     """What was found, newest first, as of a size of the log; parts are still sealed.
 
-    `everything`: whoever asked may see all parts. `more`: there is another page.
+    `everything`: whoever asked may see all parts. `following`: where another page goes on,
+    which there may be although this one is empty.
     """
 
     size: int
     hits: tuple[Hit, ...]
     parts: Mapping[int, Sequence[records.PartRow]]
     everything: bool
-    more: bool
+    following: int | None
 
 
 @by_application
@@ -62,13 +63,12 @@ def inspect_audit(tx: Transaction, caller: Caller, query: AuditQuery) -> Outcome
         if client == NOBODY:
             return Outcome(Refused(Reason.NOT_THE_HOLDER), (_asked(caller, query, NOBODY, 0),))
     wanted = _filter(tx, query, client, own=None if everything else own)
-    found = search.find(
-        tx.connection, shard=tx.shard, wanted=wanted, limit=query.limit + 1, before=query.before
+    hits, following = search.find(
+        tx.connection, shard=tx.shard, wanted=wanted, limit=query.limit, before=query.before
     )
-    hits = tuple(found[: query.limit])
     parts = records.parts_at(tx.connection, shard=tx.shard, indexes=[hit.index for hit in hits])
     size = log.head(tx.connection, shard=tx.shard).size
-    answered = Answered(size, hits, parts, everything, more=len(found) > query.limit)
+    answered = Answered(size, hits, parts, everything, following)
     return Outcome(answered, (_asked(caller, query, client, len(hits)),))
 
 

@@ -31,6 +31,7 @@ def test_t42_a_member_that_no_body_has_is_refused_everywhere(broker: Broker, mem
     doors: list[tuple[str, str, str, Any]] = [
         ("destap-ww", "POST", "/v1/clients", {"reference": "new-1"}),
         ("destap-ww", "PUT", f"{client}/flags", {"flags": []}),
+        ("destap-ww", "POST", f"{client}/disclosures", {}),
         ("destap-ww", "PUT", f"{client}/summary", {"sections": {}}),
         ("destap-ww", "POST", f"{client}/consents", dict(story.sample.consent)),
         ("destap-ww", "POST", f"/v1/consents/{story.consent}/withdrawal", {"via": "portal"}),

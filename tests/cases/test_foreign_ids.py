@@ -9,6 +9,14 @@ from tests.builders import REFERENCE, Broker, Story, query
 from tests.cases.uniform import UNKNOWN_HANDLE, UNKNOWN_ID, assert_uniform, reasons, size
 
 FOREIGN = "leerwinkel-wvl"
+TOLD = {
+    "recipient_kind": "school",
+    "purpose": "P2",
+    "sections": ["educ"],
+    "via": "phone",
+    "basis": "consent",
+    "at": "2026-11-01T09:00:00+01:00",
+}
 
 
 def opened(broker: Broker) -> Story:
@@ -25,10 +33,18 @@ class TestT41ForeignIds:
             ("GET", "/v1/clients/{}/summary", None),
             ("PUT", "/v1/clients/{}/summary", {"sections": {"lang": {"contact_language": "nld"}}}),
             ("PUT", "/v1/clients/{}/flags", {"flags": ["restricted"]}),
+            ("POST", "/v1/clients/{}/disclosures", TOLD),
             ("GET", "/v1/clients/{}/consents", None),
             ("POST", "/v1/clients/{}/consents", samples()["cl-0004"].consent),
         ],
-        ids=["a-get-summary", "a-put-summary", "a-put-flags", "a-get-consents", "a-post-consents"],
+        ids=[
+            "a-get-summary",
+            "a-put-summary",
+            "a-put-flags",
+            "a-post-disclosures",
+            "a-get-consents",
+            "a-post-consents",
+        ],
     )
     def test_t41_a_client_in_a_path_is_nobodys_but_its_holders(
         self, broker: Broker, method: str, path: str, body: Any
@@ -50,10 +66,18 @@ class TestT41ForeignIds:
             ("GET", "summary", None),
             ("PUT", "summary", {"sections": {"lang": {"contact_language": "nld"}}}),
             ("PUT", "flags", {"flags": []}),
+            ("POST", "disclosures", TOLD),
             ("GET", "consents", None),
             ("POST", "consents", samples()["cl-0004"].consent),
         ],
-        ids=["a-get-summary", "a-put-summary", "a-put-flags", "a-get-consents", "a-post-consents"],
+        ids=[
+            "a-get-summary",
+            "a-put-summary",
+            "a-put-flags",
+            "a-post-disclosures",
+            "a-get-consents",
+            "a-post-consents",
+        ],
     )
     def test_t41_a_recipient_that_knows_the_client_gets_no_further_than_a_stranger(
         self, broker: Broker, method: str, part: str, body: Any
