@@ -6,7 +6,7 @@ Expands only, but for one index that gives way to a longer one of its name.
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0004_search", "0003_guards"
+revision, down_revision = "0005_search", "0004_parts"
 
 _SUBJECT = "ix_audit_index_subject_blind"
 

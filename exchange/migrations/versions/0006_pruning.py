@@ -8,7 +8,7 @@ from alembic import op
 
 from audit import guards
 
-revision, down_revision = "0005_pruning", "0004_search"
+revision, down_revision = "0006_pruning", "0005_search"
 
 _GUARD = "guard_state_update"
 
