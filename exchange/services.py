@@ -13,8 +13,10 @@ from sqlalchemy import Connection
 
 import policies
 from audit import guards, log
+from audit.checkpoints import NoteKey
 from audit.events import AdminStarted, LogOpened
 from audit.log import NotOpened
+from audit.receipts import receipt_key
 from audit.sealing import Recorded
 from audit.signer import Frozen
 from exchange.admission import Admission
@@ -80,6 +82,8 @@ class Services:
     committer: Committer
     rulebook: Rulebook
     receipts: Receipts
+    receipt_key: NoteKey
+    """Signs the receipts of the log (audit-log.md, section 6.6), and nothing else."""
     reads_directory: DirectoryReader
     cursor_key: bytes
     admission: Admission
@@ -175,7 +179,7 @@ def _services(
     logs_clock = clock if steady is None else _steady(clock, steady, admission)
     tally = Tally()
     runner = BatchRunner(database, keys, vault, logs_clock, policy, shard=SHARD, tally=tally)
-    require_whole_log(database, settings, shard=SHARD)
+    origin = require_whole_log(database, settings, shard=SHARD)
     vouching = Vouching(
         log_keys(settings, database, shard=SHARD), Witnesses(witness_policy(settings))
     )
@@ -202,6 +206,7 @@ def _services(
         committer=Committer(ring.derived("commitments"), keys),
         rulebook=Rulebook(Decider(overlay), demo=settings.profile is Profile.DEMO),
         receipts=Receipts(settings.issuer, lambda claims: sign(RECEIPT, claims, receipts)),
+        receipt_key=receipt_key(origin, ring.derived(f"audit-receipt {origin}")),
         reads_directory=DirectoryReader(shard=SHARD),
         cursor_key=ring.derived("cursors"),
         admission=admission,
