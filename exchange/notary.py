@@ -60,7 +60,7 @@ def checkpointing(
         writer,
         admission,
         high_water=HighWater(settings.high_water_path),
-        seen=HighWater(settings.data_dir / "seen-head.json"),
+        seen=HighWater(settings.seen_head_path),
         keys=vouching.keys,
         witnesses=vouching.witnesses,
         silence=Silence(

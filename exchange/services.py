@@ -19,6 +19,7 @@ from audit.log import NotOpened
 from audit.receipts import receipt_key
 from audit.sealing import Recorded
 from audit.signer import Frozen
+from exchange import installation
 from exchange.admission import Admission
 from exchange.batch import BatchRunner
 from exchange.checkpointing import Checkpointing
@@ -28,6 +29,7 @@ from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.directory import Directory, DirectoryReader
 from exchange.flows.erase_client import erase_client
 from exchange.flows.fetch_summary import fetch_summary
+from exchange.flows.freeze_log import freeze_log
 from exchange.flows.give_consent import Receipts
 from exchange.flows.push_handover import push_handover
 from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
@@ -173,12 +175,22 @@ def _services(
     keys = open_key_store(database, ring, shard=SHARD, reread=lambda: read_key_ring(path))
     vault = Vault(keys.key, shard=SHARD)
     keys.on_forgetting(vault.forget)
+    _join(database, keys)
     _finish_shreds(database, keys)
     _open_log(database, keys, policy, clock(), settings.public_base_url)
-    admission = Admission({fetch_summary, push_handover})
+    admission = Admission({fetch_summary, push_handover}, always={freeze_log})
     logs_clock = clock if steady is None else _steady(clock, steady, admission)
     tally = Tally()
-    runner = BatchRunner(database, keys, vault, logs_clock, policy, shard=SHARD, tally=tally)
+    runner = BatchRunner(
+        database,
+        keys,
+        vault,
+        logs_clock,
+        policy,
+        shard=SHARD,
+        tally=tally,
+        freeze=admission.freeze,
+    )
     origin = require_whole_log(database, settings, shard=SHARD)
     vouching = Vouching(
         log_keys(settings, database, shard=SHARD), Witnesses(witness_policy(settings))
@@ -285,6 +297,17 @@ def _steady(
         log_line.error("clock.ahead")
 
     return SteadyClock(clock, steady, alarm)
+
+
+def _join(database: Database, keys: KeyStore) -> None:
+    """Have the key that wraps for all hosts, or say which it is. Raises `KeysBehind`."""
+    with database.writing(shard=SHARD) as connection:
+        known = installation.known(connection, shard=SHARD)
+        if known is not None:
+            keys.catch_up(known.kek_epoch, known.kek)
+        epoch, kek = keys.wrapping
+        if known is None or known.kek_epoch < epoch:
+            installation.keep_kek(connection, shard=SHARD, epoch=epoch, kek=kek)
 
 
 def _finish_shreds(database: Database, keys: KeyStore) -> None:

@@ -86,6 +86,10 @@ class Settings(BaseSettings):
         return self.high_water or self.data_dir / "high-water.json"
 
     @property
+    def seen_head_path(self) -> Path:
+        return self.data_dir / "seen-head.json"
+
+    @property
     def url(self) -> str:
         """The SQLAlchemy address of the database."""
         if not self.database_url:
