@@ -14,6 +14,7 @@ from audit.log_events import (
     KeyRotated,
     LogOpened,
     PartsExpired,
+    PartsLost,
     PolicyChanged,
     SubjectErased,
 )
@@ -101,6 +102,7 @@ __all__ = [
     "NoticeDelivered",
     "NoticeUndelivered",
     "PartsExpired",
+    "PartsLost",
     "PersonEvent",
     "PolicyChanged",
     "SubjectErased",

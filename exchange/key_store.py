@@ -19,6 +19,9 @@ def _key_id(client: str) -> bytes:
     return bytes.fromhex(client.replace("-", ""))
 
 
+_ALL = 2**31
+
+
 class KeyStore:
     """The keys in use. `audit.log` seals with them through the same object (its `Keys`).
 
@@ -156,6 +159,10 @@ class KeyStore:
         held = list(self._cached)
         for key_id in set(held) - self._shelf.standing(held):
             self._forget(key_id)
+
+    def living(self, connection: Connection) -> set[bytes]:
+        """The ids of all keys that were not destroyed."""
+        return {key_id for key_id, _ in self._shelf.outside(connection, 0, _ALL)}
 
     def rewrap(self, connection: Connection, ring: KeyRing, limit: int) -> int:
         """Wrap some keys anew under the ring's epoch; how many were changed, 0 when all are."""

@@ -111,11 +111,11 @@ def _begin(services: Services, reason: str, operators: tuple[str, str]) -> Begun
         with services.database.writing(shard=SHARD) as connection:
             if not services.database.is_sqlite:
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-            last, now = _last_head(services, connection), log.head(connection, shard=SHARD)
+            last, now = last_head(services, connection), log.head(connection, shard=SHARD)
             opened = _opened(last, now, reason)
             head = begin_anew(connection, shard=SHARD)
             installation.thaw(connection, shard=SHARD)
-            tx = _transaction(services, connection, now.last_t)
+            tx = transaction_for(services, connection, now.last_t)
             held = suspend_consents(tx, reason)
             said = [AdminChanged(what="log", act="acknowledged", id=each) for each in operators]
             events = [Recorded(each, "") for each in (opened, *said)] + held.recorded()
@@ -145,7 +145,8 @@ def _opened(last: Mark, now: log.Head, reason: str) -> LogOpened:
     )
 
 
-def _transaction(services: Services, connection: Connection, last_t: int) -> Transaction:
+def transaction_for(services: Services, connection: Connection, last_t: int) -> Transaction:
+    """What a command is given that runs while nothing else may."""
     now = max(last_t, instant(services.clock()))
     return Transaction(
         connection=connection,
@@ -158,7 +159,7 @@ def _transaction(services: Services, connection: Connection, last_t: int) -> Tra
     )
 
 
-def _last_head(services: Services, connection: Connection) -> Mark:
+def last_head(services: Services, connection: Connection) -> Mark:
     """What was signed last, as far as anybody here knows."""
     origin = origin_of(connection, SHARD)
     try:
