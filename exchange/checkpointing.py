@@ -305,8 +305,16 @@ class Signing:
     sign still looks whether the witnesses do, and whether the log is the one that it saw.
     """
 
-    def __init__(self, checkpointing: Checkpointing, seconds: float, *, signs: bool = True) -> None:
+    def __init__(
+        self,
+        checkpointing: Checkpointing,
+        seconds: float,
+        *,
+        signs: bool = True,
+        then: Callable[[], object] = lambda: None,
+    ) -> None:
         self._checkpointing, self._seconds, self._signs = checkpointing, seconds, signs
+        self._then = then
         self._closing = threading.Event()
         ways = {"signer": self._sign, "watch": self._watch}
         self._threads = [
@@ -333,7 +341,8 @@ class Signing:
     def _turn(self) -> None:
         """Sign; where that is done elsewhere, hold the log against what this host saw of it."""
         try:
-            self._checkpointing.once()
+            if self._checkpointing.once() is not None:
+                self._then()
         except Elsewhere:
             self._checkpointing.look()
 
