@@ -15,6 +15,7 @@ from audit.log_events import (
     LogOpened,
     LogPruned,
     PartsExpired,
+    PartsLost,
     PolicyChanged,
     SubjectErased,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "NoticeDelivered",
     "NoticeUndelivered",
     "PartsExpired",
+    "PartsLost",
     "PersonEvent",
     "PolicyChanged",
     "SubjectErased",

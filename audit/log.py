@@ -23,6 +23,7 @@ __all__ = [
     "PartGone",
     "PartKeys",
     "Recorded",
+    "add_tiles",
     "append",
     "asking_head",
     "entries",
@@ -120,7 +121,7 @@ def append(
     ]
     compact, completed = fold(after.compact, after.size, hashes)
     now = Head(after.shard, after.epoch, after.size + len(hashes), compact, t)
-    _add_tiles(connection, after, hashes, completed)
+    add_tiles(connection, after, hashes, completed)
     counters = [(after.shard, each.key_id, each.blind, each.n, 0) for each in subjects.values()]
     if about_nobody(events):
         # An entry about nobody costs what one about somebody does: time must not tell them apart.
@@ -164,7 +165,7 @@ def _subjects(
     }
 
 
-def _add_tiles(
+def add_tiles(
     connection: Connection, after: Head, hashes: list[bytes], completed: list[Subtree]
 ) -> None:
     """Write the level-0 tiles that this batch fills, and the roots of full tiles above them."""

@@ -66,6 +66,16 @@ class LogPruned(LogEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartsLost(LogEvent):
+    """Parts of the entries in `[from_size, to)` were in no copy that was left: how many."""
+
+    kind = "parts.lost"
+    n: int
+    from_size: int
+    to: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChanged(LogEvent):
     """Another policy bundle is in force."""
 

@@ -207,6 +207,7 @@ _SUBJECTS = {
     1 << power: Prepared(f"{_KNOWN}? AND key_id IN ({', '.join('?' * (1 << power))})")
     for power in range(_MOST_KEYS.bit_length())
 }
+_COUNTS = select(col(AuditSubject.key_id), col(AuditSubject.n)).where(of_shard(AuditSubject))
 _ADD_BATCH = (Added(AuditEntry), Added(AuditPart), Added(AuditIndex))
 _COUNT_SUBJECTS = Prepared(
     _adding("audit_subject", ("key_id", "blind", "n", "n_delayed"))
@@ -289,6 +290,12 @@ def subjects_of(
         keys += keys[-1:] * (width - len(keys))
         found += _SUBJECTS[width].rows(connection, (shard, *keys))
     return {key_id: (n, blind) for key_id, n, blind in found}
+
+
+def counts(connection: Connection, *, shard: int) -> dict[bytes, int]:
+    """How many entries each person has who has any, by key id."""
+    rows = connection.execute(_COUNTS, {"at_shard": shard})
+    return {bytes(key_id): n for key_id, n in rows}
 
 
 def add_tiles(connection: Connection, *, new: Rows, grown: Rows) -> None:

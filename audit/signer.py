@@ -25,11 +25,12 @@ class Frozen(Exception):
     """The log is not the one that was signed: nothing may be signed, or released, any more.
 
     The text says what does not fit; `at` is the first entry where it shows, if one can be named.
+    `here`: it is a file of this host that does not fit, which proves nothing to others.
     """
 
-    def __init__(self, why: str, at: int | None = None) -> None:
+    def __init__(self, why: str, at: int | None = None, *, here: bool = False) -> None:
         super().__init__(why)
-        self.why, self.at = why, at
+        self.why, self.at, self.here = why, at, here
 
 
 class ClockBehind(Exception):
@@ -43,11 +44,11 @@ def last_signed(connection: Connection, *, shard: int, mark: Mark | None) -> Mar
     """
     head, origin = published.latest(connection, shard=shard), origin_of(connection, shard)
     if mark is None and head is not None:
-        raise Frozen("heads were published, but the high-water file is gone")
+        raise Frozen("heads were published, but the high-water file is gone", here=True)
     if mark is None:
         return None
     if mark.origin != origin:
-        raise Frozen("the high-water file is of another log")
+        raise Frozen("the high-water file is of another log", here=True)
     require_prefix(connection, shard=shard, size=mark.size, root=mark.root)
     if head is None or head.size <= mark.size:
         return mark

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Verify an exported log offline: one file, Python's standard library, nothing of its maker's.
 
-    python -I -S verify.py BUNDLE.odaudit --policy MINE.txt [--checkpoint OLDER.note ...] [--json]
+    python -I -S verify.py BUNDLE.odaudit --policy MINE.txt [--checkpoint OLDER.note ...]
+        [--receipt RECEIPT.note ...] [--json]
 
 Take this file from the release, not from the bundle. Exit 0: all holds. 1: a contradiction, so
 something was tampered with. 2: something could not be verified (incomplete, unknown version,
-wrong use); the report says what. 1 beats 2. All twelve steps run, and none hides another.
+wrong use); the report says what. 1 beats 2. Every step runs, and none hides another.
 """
 
 import argparse
@@ -915,6 +916,7 @@ class Run:
     path: Path
     policy_raw: bytes | None
     older_raw: Sequence[bytes]
+    receipts_raw: Sequence[bytes] = ()
     findings: Findings = field(default_factory=Findings)
     notes: list[str] = field(default_factory=list)
     bundle: Any = None
@@ -1457,6 +1459,68 @@ def check_rules(run: Run) -> None:
         )
 
 
+class Receipt(NamedTuple):
+    """The log's word on one entry: where, which, when (µs), and how soon a head must cover it."""
+
+    origin: str
+    index: int  # type: ignore[assignment]  # nobody looks a value up in a Receipt
+    leaf_hash: bytes
+    t: int
+    within: int
+
+
+_RECEIPT = re.compile(
+    r"overdracht-audit-receipt/v1\n([^\n]+)\n(0|[1-9][0-9]{0,15})\n([^\n]+)\n"
+    r"(0|[1-9][0-9]{0,15})\n(0|[1-9][0-9]{0,15})\n"
+).fullmatch
+
+
+def read_receipt(text: str) -> Receipt:
+    """The six lines of a receipt. Raises `Unfit`."""
+    found = _RECEIPT(text)
+    digest = read_base64(found[3]) if found else b""
+    if found is None or len(digest) != HASH:
+        raise Unfit("no receipt of six lines")
+    return Receipt(found[1], int(found[2]), digest, int(found[4]), int(found[5]))
+
+
+def check_receipts(run: Run) -> None:
+    """The receipts that were brought: each entry that was promised stands where it was promised."""
+    for raw in run.receipts_raw:
+        try:
+            note = read_note(raw)
+            receipt = read_receipt(note.text)
+        except Unfit as error:
+            run.missing("receipt", f"a receipt that cannot be read: {error}")
+            continue
+        name = f"{receipt.origin}/receipt"
+        keys = [key for key in (run.policy.logs if run.policy else ()) if key.name == name]
+        signed = [(key, each) for key in keys for each in signed_by(note, key)]
+        if run.head is None or receipt.origin != run.head.origin:
+            run.missing("receipt", "a receipt of another log", receipt.index)
+        elif not signed or not all(key.type == ED25519 and each.holds for key, each in signed):
+            # Anybody can write one that accuses the log; so it proves nothing.
+            run.missing("receipt", "a receipt without the signature of a key in the policy")
+        else:
+            _check_receipt(run, receipt, run.head)
+
+
+def _check_receipt(run: Run, receipt: Receipt, head: Head) -> None:
+    if receipt.index >= head.size:
+        due = receipt.t + receipt.within * 1_000_000 + SKEW
+        if any(at * 1_000_000 > due for at in run.cosigned.values()):
+            words = "promised, and not in a head that was signed when it had to be"
+            run.findings.add("receipt", receipt.index, words)
+        else:
+            run.missing("receipt", "promised for later; ask for a newer bundle", receipt.index)
+        return
+    leaf = run.leaf(receipt.index)
+    if leaf is None:
+        run.missing("receipt", "the entry of a receipt is not in the bundle", receipt.index)
+    elif leaf_hash(leaf) != receipt.leaf_hash:
+        run.findings.add("receipt", receipt.index, "another entry than the one that was promised")
+
+
 STEPS: tuple[tuple[str, Callable[[Run], None]], ...] = (
     ("container", open_container),
     ("note", check_note),
@@ -1470,12 +1534,18 @@ STEPS: tuple[tuple[str, Callable[[Run], None]], ...] = (
     ("balance", check_balance),
     ("dated", check_times),
     ("rules", check_rules),
+    ("receipt", check_receipts),
 )
 
 
-def verify_bundle(path: Path, policy: bytes | None, older: Sequence[bytes] = ()) -> Report:
+def verify_bundle(
+    path: Path,
+    policy: bytes | None,
+    older: Sequence[bytes] = (),
+    receipts: Sequence[bytes] = (),
+) -> Report:
     """Run every step on the bundle at `path`. Never raises: what fails is a finding."""
-    run = Run(path, policy, older)
+    run = Run(path, policy, older, receipts)
     for name, step in STEPS:
         try:
             step(run)
@@ -1531,15 +1601,19 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--checkpoint", type=Path, action="append", default=[], help="an older note"
     )
+    parser.add_argument(
+        "--receipt", type=Path, action="append", default=[], help="what the log promised you"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     asked = parser.parse_args(arguments)
     try:
         policy = asked.policy.read_bytes() if asked.policy else None
         older = [path.read_bytes() for path in asked.checkpoint]
+        receipts = [path.read_bytes() for path in asked.receipt]
     except OSError as error:
         sys.stderr.write(f"{error.filename} cannot be read\n")
         return 2
-    report = verify_bundle(asked.bundle, policy, older)
+    report = verify_bundle(asked.bundle, policy, older, receipts)
     said = json.dumps(report_document(report)) if asked.json else "\n".join(report_lines(report))
     sys.stdout.write(f"{said}\n")
     return report.exit_code

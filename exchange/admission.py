@@ -11,8 +11,12 @@ from typing import Any
 class Admission:
     """Whether a command may run. Asked and told from many threads; each answer is one look."""
 
-    def __init__(self, disclosures: Collection[Callable[..., Any]] = ()) -> None:
-        self._disclosures = frozenset(disclosures)
+    def __init__(
+        self,
+        disclosures: Collection[Callable[..., Any]] = (),
+        always: Collection[Callable[..., Any]] = (),
+    ) -> None:
+        self._disclosures, self._always = frozenset(disclosures), frozenset(always)
         self._frozen: str | None = None
         self._unwitnessed = False
 
@@ -40,5 +44,5 @@ class Admission:
     def admits(self, command: Callable[..., Any]) -> bool:
         """Whether this command may run now."""
         if self._frozen is not None:
-            return False
+            return command in self._always
         return not (self._unwitnessed and command in self._disclosures)

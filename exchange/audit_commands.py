@@ -8,9 +8,12 @@ from rich.markup import escape
 
 from audit.head_checks import verify_heads
 from audit.live import verify_log
+from audit.publishing import NotTheSame
 from audit.setting_aside import place_of
+from audit.tiles import TileMissing
 from audit.verify import Finding as LogFinding
 from exchange.database import Database, DatabaseOptions
+from exchange.publishing import publish
 from exchange.services import SHARD, open_keys
 from exchange.settings import read_settings
 from exchange.terminal import Json, done, print_json, say
@@ -96,6 +99,33 @@ def audit_export(
     if made["unreadable"]:
         say(f"[red]{made['unreadable']} parts can not be opened; see: overdracht audit verify[/]")
     say(f"Verify it: python -I -S verify.py {out.name} --policy MINE.txt")
+
+
+@audit.command("publish")
+def audit_publish(
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="Where a static host serves.")],
+    entries: Annotated[
+        bool, typer.Option("--entries", help="The entries, too: never for a public address.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the tiles of the last published head as files, and the checkpoint after them."""
+    settings = read_settings()
+    database = Database(DatabaseOptions(settings.url, journal=settings.sqlite_journal))
+    try:
+        written = publish(database, folder, shard=SHARD, entries=entries)
+    except (NotTheSame, TileMissing) as refused:
+        stop_with(f"nothing was replaced: {refused}")
+    except OSError as error:
+        stop_with(f"{folder} can not be written: {error.strerror}")
+    finally:
+        database.close()
+    if written is None:
+        stop_with("no head is published yet; run: overdracht audit checkpoint")
+    if as_json:
+        print_json({"size": written.size, "files": written.files})
+    else:
+        say(f"{written.files} new files; {folder} holds the log up to {written.size} entries.")
 
 
 @audit.command("checkpoint")

@@ -15,13 +15,15 @@ from audit.log import Entry, Head, LogMoved, Recorded
 from audit.prepared import together
 from audit.tree import leaf_hash
 from consent.belgian_time import instant, time_of
+from exchange import installation
 from exchange.database import WRITES, Database
 from exchange.directory import Directory, DirectoryReader, DirectoryState, read_directory
 from exchange.key_store import KeyStore
+from exchange.security.keys import KeysRefused
 from exchange.security.vault import Vault
 from exchange.tally import Tally
 from exchange.transaction import Committed, Outcome, Transaction
-from exchange.writer import Halted, NotStored, Waiting
+from exchange.writer import Busy, Halted, NotStored, Waiting
 from policies.decision import Refused
 
 EXIT_IO = 74
@@ -47,8 +49,9 @@ class BatchRunner:
         *,
         shard: int = 0,
         tally: Tally | None = None,
+        freeze: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._tally = tally or Tally()
+        self._tally, self._freeze = tally or Tally(), freeze
         self._database, self._keys, self._vault, self._clock = database, keys, vault, clock
         self._policy, self._shard = policy, shard
         self._directory = DirectoryReader(shard=shard)
@@ -90,6 +93,11 @@ class BatchRunner:
                     _fail(taken, more, NotStored("the connection was lost"))
                     return
                 lost = True
+            except _Frozen as frozen:
+                # First nothing more comes in: what waits is then told to come back.
+                self._freeze(frozen.why)
+                _fail(taken, more, Busy())
+                return
             except LogMoved:
                 raise Halted(EXIT_LOG_MOVED, "somebody wrote to the log without its lock") from None
             except DBAPIError as error:
@@ -127,9 +135,13 @@ class BatchRunner:
         self, connection: Connection, commands: Iterator[Waiting], isolated: set[Waiting]
     ) -> Entry | None:
         """Run the commands and append their events; the first entry, if there is one."""
-        stands, version = together(
-            connection, log.asking_head(shard=self._shard), self._directory.asking()
+        stands, version, house = together(
+            connection,
+            log.asking_head(shard=self._shard),
+            self._directory.asking(),
+            installation.asking(self._shard),
         )
+        self._heed(installation.heard(house))
         head = log.head_in(stands, shard=self._shard)
         tx = self._transaction(connection, head, self._directory.heard(connection, version))
         events: list[Recorded] = []
@@ -155,6 +167,17 @@ class BatchRunner:
             each.result = Committed(outcome.value, tuple(entries[start : start + count]))
             start += count
         return entries[0] if entries else None
+
+    def _heed(self, house: installation.Known | None) -> None:
+        """Stop here if another host has found the log to be wrong, or rotated the keys."""
+        if house is None:
+            return
+        if house.frozen is not None:
+            raise _Frozen(house.frozen)
+        try:
+            self._keys.catch_up(house.kek_epoch, house.kek)
+        except KeysRefused as behind:
+            raise _Frozen(str(behind)) from None
 
     def _transaction(self, connection: Connection, head: Head, directory: Directory) -> Transaction:
         # Log time never runs backwards, whatever the host's clock does.
@@ -256,6 +279,14 @@ class _Isolate(Exception):
     def __init__(self, waiting: Waiting) -> None:
         super().__init__()
         self.waiting = waiting
+
+
+class _Frozen(Exception):
+    """Nothing may be written or released here; `why` is for the operator."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__()
+        self.why = why
 
 
 class _Lost(Exception):

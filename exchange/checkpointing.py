@@ -18,8 +18,10 @@ from audit.published import AnotherRoot, Cosigned
 from audit.signer import ClockBehind, Frozen
 from audit.tile_store import stored_tiles
 from consent.belgian_time import instant
+from exchange import installation
 from exchange.admission import Admission
 from exchange.database import Database
+from exchange.flows.freeze_log import freeze_log
 from exchange.flows.publish_checkpoint import publish_checkpoint
 from exchange.observability import log
 from exchange.steady_clock import ClockAhead
@@ -85,6 +87,7 @@ class Checkpointing:
         self._silence, self._clock, self._shard = silence, clock, shard
         self._turn = threading.Lock()
         self._offered: datetime | None = None
+        self._told = False
         self.scrubbed = 0
         """Entries that the last scrub has hashed again."""
 
@@ -109,10 +112,11 @@ class Checkpointing:
             if not self._keys or not self._high_water.claim():
                 raise Elsewhere
             try:
+                self._heed()
                 due = self._due(again=again)
                 return None if due is None else self._publish(due)
             except Frozen as frozen:
-                self._admission.freeze(frozen.why)
+                self._stop(frozen)
                 raise
 
     def examine(self, *, witnesses: bool = True) -> None:
@@ -121,13 +125,14 @@ class Checkpointing:
         Against the high-water file, and against what the witnesses show.
         """
         try:
+            self._heed()
             self._last()
             if witnesses:
                 with self._database.reading() as connection:
                     origin = signer.origin_of(connection, self._shard)
                 self._answer_for(origin)
         except Frozen as frozen:
-            self._admission.freeze(frozen.why)
+            self._stop(frozen)
             raise
 
     def look(self, *, witnesses: bool = True) -> None:
@@ -138,12 +143,13 @@ class Checkpointing:
         """
         due = witnesses and time.monotonic() - self._looked >= LOOK_SECONDS
         try:
+            self._heed()
             origin = self._compare_seen()
             if due:
                 self._looked = time.monotonic()
                 self._answer_for(origin)
         except Frozen as frozen:
-            self._admission.freeze(frozen.why)
+            self._stop(frozen)
             raise
 
     def scrub(self) -> int:
@@ -190,6 +196,26 @@ class Checkpointing:
             self._high_water.close()
             self._seen.close()
 
+    def _stop(self, frozen: Frozen) -> None:
+        """Let nothing in any more, here and at every other host of this database."""
+        self._admission.freeze(frozen.why)
+        if frozen.here or self._told:
+            return
+        try:
+            self._writer.submit(freeze_log, frozen.why).result(PATIENCE)
+            self._told = True
+        except (Busy, NotStored, TimeoutError, DBAPIError) as error:
+            # Tried again with the next look; here nothing leaves anyhow.
+            log.warning("freeze.untold", failure=type(error).__name__)
+
+    def _heed(self) -> None:
+        """Raise `Frozen` if any host of this database has found the log to be a wrong one."""
+        with self._database.reading() as connection:
+            house = installation.known(connection, shard=self._shard)
+        if house is not None and house.frozen is not None:
+            self._told = True
+            raise Frozen(house.frozen)
+
     def _due(self, *, again: bool) -> Mark | None:
         """What is to be published now; a new head is in the high-water file before it is."""
         now, last = self._clock(), self._last()
@@ -209,12 +235,12 @@ class Checkpointing:
         try:
             mark = self._high_water.read()
         except HighWaterUnreadable:
-            raise Frozen("the high-water file can not be read") from None
+            raise Frozen("the high-water file can not be read", here=True) from None
         with self._database.reading() as connection:
             history = published.key_history(connection, shard=self._shard)
             known = [*published.keys_for(history, mark.size), *self.vkeys] if mark else []
             if mark is not None and not signer.is_ours(mark, known):
-                raise Frozen("the high-water file holds no head that we signed")
+                raise Frozen("the high-water file holds no head that we signed", here=True)
             return signer.last_signed(connection, shard=self._shard, mark=mark)
 
     def _compare_seen(self) -> str:
@@ -222,12 +248,13 @@ class Checkpointing:
         try:
             known = self._known or self._seen.read()
         except HighWaterUnreadable:
-            raise Frozen("the file with the last head that was seen can not be read") from None
+            why = "the file with the last head that was seen can not be read"
+            raise Frozen(why, here=True) from None
         with self._database.reading() as connection:
             origin = signer.origin_of(connection, self._shard)
             head = published.latest(connection, shard=self._shard)
             if known is not None and known.origin != origin:
-                raise Frozen("another head was seen last than one of this log")
+                raise Frozen("another head was seen last than one of this log", here=True)
             for size, root in {(each.size, each.root) for each in (known, head) if each}:
                 signer.require_prefix(connection, shard=self._shard, size=size, root=root)
         if head is not None and (known is None or head.size > known.size):
@@ -278,8 +305,16 @@ class Signing:
     sign still looks whether the witnesses do, and whether the log is the one that it saw.
     """
 
-    def __init__(self, checkpointing: Checkpointing, seconds: float, *, signs: bool = True) -> None:
+    def __init__(
+        self,
+        checkpointing: Checkpointing,
+        seconds: float,
+        *,
+        signs: bool = True,
+        then: Callable[[], object] = lambda: None,
+    ) -> None:
         self._checkpointing, self._seconds, self._signs = checkpointing, seconds, signs
+        self._then = then
         self._closing = threading.Event()
         ways = {"signer": self._sign, "watch": self._watch}
         self._threads = [
@@ -306,7 +341,8 @@ class Signing:
     def _turn(self) -> None:
         """Sign; where that is done elsewhere, hold the log against what this host saw of it."""
         try:
-            self._checkpointing.once()
+            if self._checkpointing.once() is not None:
+                self._then()
         except Elsewhere:
             self._checkpointing.look()
 

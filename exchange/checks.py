@@ -14,11 +14,12 @@ from audit.live import verify_log
 from audit.log import NotOpened
 from audit.signer import Frozen, last_signed
 from consent.belgian_time import instant
+from exchange import installation
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.migrations import SchemaBehind, require_current
 from exchange.notary import witness_policy
 from exchange.runtime_role import may_rewrite
-from exchange.security.keys import KeysRefused
+from exchange.security.keys import KeysRefused, read_key_ring
 from exchange.security.self_test import self_test
 from exchange.services import SHARD, open_keys
 from exchange.settings import Profile, Settings
@@ -113,6 +114,19 @@ def _keys_readable(settings: Settings) -> None:
         open_keys(settings, database).close()
 
 
+def _hosts_agree(settings: Settings) -> None:
+    with _opened(settings) as database, database.reading() as connection:
+        known = installation.known(connection, shard=SHARD)
+    if known is not None and known.frozen is not None:
+        raise NotGood(f"nothing is released: {known.frozen}; see docs/backups.md")
+    try:
+        ring = read_key_ring(settings.data_dir / "keys.json")
+    except KeysRefused:
+        return  # told by the check before
+    if known is not None and ring.wrapping != (known.kek_epoch, known.kek):
+        raise NotGood("keys.json is not that of the host that rotated it; copy it from there")
+
+
 def _log_holds(settings: Settings) -> None:
     with _opened(settings) as database, database.reading() as connection:
         found = verify_log(connection, shard=SHARD).findings
@@ -160,6 +174,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], None]], ...] = (
     ("the log is only added to", _guarded),
     ("the database role may only add to the log", _only_adds),
     ("the key ring can be read, by its owner alone", _keys_readable),
+    ("all hosts have one key ring, and none has found the log to be wrong", _hosts_agree),
     ("the log holds", _log_holds),
     ("the log is the one that was signed", _log_is_the_one_that_was_signed),
     ("the clock has not gone back", _clock_has_not_gone_back),

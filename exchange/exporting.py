@@ -70,9 +70,14 @@ def entries_of_handover(
     ]
 
 
-def policy_text(connection: Connection, witnesses: Policy) -> str:
-    """Whom to believe about this log: its keys, its witnesses, and how many of them."""
-    lines = [f"log {vkey}" for vkey in published.signer_keys(connection, shard=SHARD)]
+def policy_text(connection: Connection, witnesses: Policy, receipts: str) -> str:
+    """Whom to believe about this log: its keys, its witnesses, and how many of them.
+
+    `receipts` is the key of the log's receipts. It has another name than the log, so that no
+    head can be signed with it.
+    """
+    vkeys = [*published.signer_keys(connection, shard=SHARD), receipts]
+    lines = [f"log {vkey}" for vkey in vkeys]
     for name, each in witnesses.witnesses.items():
         lines.append(f"witness {name} {each.key.text} {each.url}".rstrip())
     for name, (least, members) in witnesses.groups.items():
@@ -92,7 +97,9 @@ def _source(services: Services, connection: Connection, labels: frozenset[str]) 
         raise ExportRefused("nothing was signed yet; run: overdracht audit checkpoint")
     lines = published.cosigned(connection, shard=SHARD, size=head.size)
     note = head.note + "".join(each.line for each in lines)
-    policy = policy_text(connection, witness_policy(services.settings))
+    policy = policy_text(
+        connection, witness_policy(services.settings), services.receipt_key.vkey.text
+    )
     return Source(
         connection, SHARD, note.encode(), policy, f"overdracht {VERSION}", services.keys, labels
     )

@@ -60,7 +60,7 @@ def checkpointing(
         writer,
         admission,
         high_water=HighWater(settings.high_water_path),
-        seen=HighWater(settings.data_dir / "seen-head.json"),
+        seen=HighWater(settings.seen_head_path),
         keys=vouching.keys,
         witnesses=vouching.witnesses,
         silence=Silence(
@@ -91,8 +91,8 @@ def witness_policy(settings: Settings) -> Policy:
     return policy
 
 
-def require_whole_log(database: Database, settings: Settings, *, shard: int) -> None:
-    """Raise `Unsafe` unless the log does not contradict itself and is that of this address."""
+def require_whole_log(database: Database, settings: Settings, *, shard: int) -> str:
+    """The log's origin. Raises `Unsafe` when it contradicts itself or is of another address."""
     try:
         with database.reading() as connection:
             require_whole(connection, shard=shard)
@@ -103,3 +103,4 @@ def require_whole_log(database: Database, settings: Settings, *, shard: int) -> 
     if origin.partition("/")[0] != urlsplit(settings.public_base_url).netloc:
         mend = f"set OVERDRACHT_PUBLIC_BASE_URL to the address of {origin}"
         raise Unsafe(f"this is the log of another address; {mend}")
+    return origin

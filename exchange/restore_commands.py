@@ -1,11 +1,13 @@
 """`overdracht restore …`: go on after the database was lost and an older one put back."""
 
 import re
+from collections import Counter
 from typing import Annotated
 
 import typer
 
 from exchange.admin_socket import listens
+from exchange.regaining import Restored, fetching, from_mirror, open_empty
 from exchange.restoring import acknowledge, put_files_aside
 from exchange.services import build_services
 from exchange.settings import read_settings
@@ -42,3 +44,43 @@ def restore_acknowledge(
     say(f"{begun.origin} follows {begun.before}: lost are {begun.lost_from} to {begun.lost_to}.")
     say(f"{begun.suspended} consents are suspended until they are confirmed.")
     say("Start the service, and give the new key to witnesses and auditors; see docs/backups.md")
+
+
+@restore.command("from-mirror")
+def restore_from_mirror(
+    source: Annotated[str, typer.Argument(help="Folder, .odaudit bundle, or address of a log.")],
+    operator: Annotated[str, typer.Option(help="Your number; never a name.")],
+    token: Annotated[
+        str, typer.Option(envvar="OVERDRACHT_MIRROR_TOKEN", help="An access token for addresses.")
+    ] = "",
+) -> None:
+    """Put lost entries back from a mirror, once they are proven. Stop the service before.
+
+    The log goes on under its own name. Every consent is suspended until it is confirmed.
+    """
+    if not re.fullmatch(_CODE, operator):
+        stop("the operator stands in the log for ever: a code, no name, no blanks")
+    settings = read_settings()
+    if listens(settings.data_dir):
+        stop("stop the service first")
+    fetch = fetching(source, token)
+    open_empty(settings, fetch)
+    services = build_services(settings)
+    try:
+        _tell(from_mirror(services, fetch, operator=operator))
+    finally:
+        services.close()
+
+
+def _tell(done: Restored) -> None:
+    """What stands again, and what does not."""
+    say(f"{done.entries} entries stand again, from {done.first} on.")
+    say(f"{done.sealed['s']} of them have their client and number again, {done.lost['s']} not.")
+    say(f"{sum(done.lost.values())} sealed parts are lost: {_listed(done.lost)}.")
+    say(f"What these entries did is not in the tables: {_listed(done.kinds)}.")
+    say(f"{done.forgotten} clients who were erased meanwhile are erased again.")
+    say(f"{done.suspended} consents are suspended until they are confirmed.")
+
+
+def _listed(numbers: Counter[str]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in sorted(numbers.items()) if n) or "none"

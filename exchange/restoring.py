@@ -23,6 +23,7 @@ from audit.setting_aside import begin_anew
 from audit.signer import origin_of
 from audit.tree import EMPTY_ROOT
 from consent.belgian_time import instant, time_of
+from exchange import installation
 from exchange.database import Database, DatabaseOptions
 from exchange.flows.suspend_consents import suspend_consents
 from exchange.operations import OperationRefused
@@ -62,7 +63,7 @@ def acknowledge(services: Services, *, reason: str, operator: str) -> Begun | No
 
 
 def put_files_aside(settings: Settings) -> None:
-    """Give the key and the high-water file of the log before another name: they are not this one's.
+    """Give the key and the head files of the log before another name: they are not this one's.
 
     Done twice it has the effect of once; after a crash it is done by the next call.
     """
@@ -74,6 +75,7 @@ def put_files_aside(settings: Settings) -> None:
         database.close()
     for path, whose in (
         (settings.high_water_path, _origin_of_mark),
+        (settings.seen_head_path, _origin_of_mark),
         (settings.log_key_path, _origin_of_key),
     ):
         if before is not None and whose(path) == before:
@@ -104,14 +106,16 @@ def _first_word(services: Services, reason: str, operator: str) -> str | None:
 
 def _begin(services: Services, reason: str, operators: tuple[str, str]) -> Begun:
     keys, stored = services.keys, False
+    services.writer.close()  # its connection is the one that can write
     try:
         with services.database.writing(shard=SHARD) as connection:
             if not services.database.is_sqlite:
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-            last, now = _last_head(services, connection), log.head(connection, shard=SHARD)
+            last, now = last_head(services, connection), log.head(connection, shard=SHARD)
             opened = _opened(last, now, reason)
             head = begin_anew(connection, shard=SHARD)
-            tx = _transaction(services, connection, now.last_t)
+            installation.thaw(connection, shard=SHARD)
+            tx = transaction_for(services, connection, now.last_t)
             held = suspend_consents(tx, reason)
             said = [AdminChanged(what="log", act="acknowledged", id=each) for each in operators]
             events = [Recorded(each, "") for each in (opened, *said)] + held.recorded()
@@ -141,7 +145,8 @@ def _opened(last: Mark, now: log.Head, reason: str) -> LogOpened:
     )
 
 
-def _transaction(services: Services, connection: Connection, last_t: int) -> Transaction:
+def transaction_for(services: Services, connection: Connection, last_t: int) -> Transaction:
+    """What a command is given that runs while nothing else may."""
     now = max(last_t, instant(services.clock()))
     return Transaction(
         connection=connection,
@@ -154,7 +159,7 @@ def _transaction(services: Services, connection: Connection, last_t: int) -> Tra
     )
 
 
-def _last_head(services: Services, connection: Connection) -> Mark:
+def last_head(services: Services, connection: Connection) -> Mark:
     """What was signed last, as far as anybody here knows."""
     origin = origin_of(connection, SHARD)
     try:

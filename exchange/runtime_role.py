@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from sqlmodel import SQLModel
 
 import exchange.tables  # noqa: F401 - so that every table is known to the metadata
-from exchange.key_store import SCHEMA
+from exchange.key_shelves import SCHEMA
 
 PARTLY: Mapping[str, str] = {
     "audit_entry": "",

@@ -13,10 +13,13 @@ from sqlalchemy import Connection
 
 import policies
 from audit import guards, log
+from audit.checkpoints import NoteKey
 from audit.events import AdminStarted, LogOpened
 from audit.log import NotOpened
+from audit.receipts import receipt_key
 from audit.sealing import Recorded
 from audit.signer import Frozen
+from exchange import installation
 from exchange.admission import Admission
 from exchange.batch import BatchRunner
 from exchange.checkpointing import Checkpointing
@@ -26,6 +29,7 @@ from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.directory import Directory, DirectoryReader
 from exchange.flows.erase_client import erase_client
 from exchange.flows.fetch_summary import fetch_summary
+from exchange.flows.freeze_log import freeze_log
 from exchange.flows.give_consent import Receipts
 from exchange.flows.push_handover import push_handover
 from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
@@ -80,6 +84,8 @@ class Services:
     committer: Committer
     rulebook: Rulebook
     receipts: Receipts
+    receipt_key: NoteKey
+    """Signs the receipts of the log (audit-log.md, section 6.6), and nothing else."""
     reads_directory: DirectoryReader
     cursor_key: bytes
     admission: Admission
@@ -169,13 +175,23 @@ def _services(
     keys = open_key_store(database, ring, shard=SHARD, reread=lambda: read_key_ring(path))
     vault = Vault(keys.key, shard=SHARD)
     keys.on_forgetting(vault.forget)
+    _join(database, keys)
     _finish_shreds(database, keys)
     _open_log(database, keys, policy, clock(), settings.public_base_url)
-    admission = Admission({fetch_summary, push_handover})
+    admission = Admission({fetch_summary, push_handover}, always={freeze_log})
     logs_clock = clock if steady is None else _steady(clock, steady, admission)
     tally = Tally()
-    runner = BatchRunner(database, keys, vault, logs_clock, policy, shard=SHARD, tally=tally)
-    require_whole_log(database, settings, shard=SHARD)
+    runner = BatchRunner(
+        database,
+        keys,
+        vault,
+        logs_clock,
+        policy,
+        shard=SHARD,
+        tally=tally,
+        freeze=admission.freeze,
+    )
+    origin = require_whole_log(database, settings, shard=SHARD)
     vouching = Vouching(
         log_keys(settings, database, shard=SHARD), Witnesses(witness_policy(settings))
     )
@@ -202,6 +218,7 @@ def _services(
         committer=Committer(ring.derived("commitments"), keys),
         rulebook=Rulebook(Decider(overlay), demo=settings.profile is Profile.DEMO),
         receipts=Receipts(settings.issuer, lambda claims: sign(RECEIPT, claims, receipts)),
+        receipt_key=receipt_key(origin, ring.derived(f"audit-receipt {origin}")),
         reads_directory=DirectoryReader(shard=SHARD),
         cursor_key=ring.derived("cursors"),
         admission=admission,
@@ -280,6 +297,17 @@ def _steady(
         log_line.error("clock.ahead")
 
     return SteadyClock(clock, steady, alarm)
+
+
+def _join(database: Database, keys: KeyStore) -> None:
+    """Have the key that wraps for all hosts, or say which it is. Raises `KeysBehind`."""
+    with database.writing(shard=SHARD) as connection:
+        known = installation.known(connection, shard=SHARD)
+        if known is not None:
+            keys.catch_up(known.kek_epoch, known.kek)
+        epoch, kek = keys.wrapping
+        if known is None or known.kek_epoch < epoch:
+            installation.keep_kek(connection, shard=SHARD, epoch=epoch, kek=kek)
 
 
 def _finish_shreds(database: Database, keys: KeyStore) -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 import uvicorn
 from sqlalchemy.exc import DBAPIError
@@ -17,7 +18,8 @@ from exchange.app import create_app
 from exchange.checkpointing import Signing
 from exchange.flows.expire_handovers import expire_handovers
 from exchange.observability import log, without_words
-from exchange.services import VERSION, Services, note_start
+from exchange.publishing import keep_publishing
+from exchange.services import SHARD, VERSION, Services, note_start
 from exchange.writer import Busy, NotStored, Writer
 
 EXIT_STUCK = 75
@@ -65,6 +67,13 @@ def is_stuck(writer: Writer, now: float) -> bool:
     return not writer.alive or (since is not None and now - since > STUCK_SECONDS)
 
 
+def _publish(services: Services) -> None:
+    settings = services.settings
+    if settings.tiles is not None:
+        entries = settings.tiles_with_entries
+        keep_publishing(services.database, settings.tiles, shard=SHARD, entries=entries)
+
+
 def server_for(services: Services, host: str, port: int) -> uvicorn.Server:
     """The HTTP server; not yet started."""
     config = uvicorn.Config(
@@ -93,7 +102,12 @@ def serve(services: Services, host: str, port: int) -> None:
         services.writer.submit(note_start, VERSION).result()
     admin, upkeep = AdminSocket(services), Upkeep(services)
     settings = services.settings
-    signing = Signing(services.checkpointing, settings.checkpoint_seconds, signs=settings.signs)
+    signing = Signing(
+        services.checkpointing,
+        settings.checkpoint_seconds,
+        signs=settings.signs,
+        then=partial(_publish, services),
+    )
     # Objects that live for ever need not be looked at by every collection.
     gc.collect()
     gc.freeze()

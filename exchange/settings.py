@@ -53,6 +53,14 @@ class Settings(BaseSettings):
     signs: bool = True
     """Whether this host signs the log's heads. Of several hosts on one database, one does."""
 
+    tiles: Path | None = None
+    """Folder that the host which signs writes every tile and the checkpoint to, for a static
+    host. Without: they are served by the service alone."""
+
+    tiles_with_entries: bool = False
+    """Whether the entries go there too. They tell who asked whom when: for mirrors under contract,
+    never for a public address."""
+
     checkpoint_seconds: Annotated[float, Field(ge=1, le=10)] = 1.0
     """Seconds between two heads while the log grows."""
 
@@ -90,6 +98,10 @@ class Settings(BaseSettings):
     @property
     def high_water_path(self) -> Path:
         return self.high_water or self.data_dir / "high-water.json"
+
+    @property
+    def seen_head_path(self) -> Path:
+        return self.data_dir / "seen-head.json"
 
     @property
     def url(self) -> str:

@@ -12,11 +12,16 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field, StringConstraints
+from sqlalchemy import Connection
 
-from audit import search
+from audit import log, search
+from audit.checkpoints import NoteKey
 from audit.export import ExportRefused
 from audit.leaf import KINDS
+from audit.receipts import Receipt, receipt_note
 from audit.search import Hit
+from audit.signer import origin_of
+from audit.tree import leaf_hash
 from consent.belgian_time import instant
 from exchange.api.answers import NO_STORE, answer
 from exchange.api.dependencies import Body, RequestServices, body_of, caller_with_any
@@ -30,11 +35,13 @@ from exchange.api.forms import (
     organisation_of,
 )
 from exchange.exporting import client_bundle, range_bundle
+from exchange.flows.administer import EVERY_SCOPE
 from exchange.flows.export_log import Asker, export_client, export_range
 from exchange.flows.inspect_audit import EVERYTHING, Answered, AuditQuery, inspect_audit
 from exchange.problems import INVALID_CONTENT, NO_SCOPE, NOT_AVAILABLE, RequestRefused, settled
 from exchange.security.tokens import Caller
-from exchange.services import Services
+from exchange.services import SHARD, Services
+from exchange.writer import Busy
 from policies.vocabulary import ConsentId, Handle, OrganisationId
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"])
@@ -43,6 +50,7 @@ MOST_ENTRIES = 131_072
 """Entries of one range over HTTP; an operator makes larger bundles at the command line."""
 
 AuditCaller = Annotated[Caller, Depends(caller_with_any("audit", EVERYTHING))]
+AnyCaller = Annotated[Caller, Depends(caller_with_any(*EVERY_SCOPE))]
 Outcome = Annotated[str, StringConstraints(pattern=r"^(permit|deny|ok|error(:[A-Za-z0-9._-]+)?)$")]
 
 
@@ -72,6 +80,13 @@ class NewExport(Body):
     organisation: Organisation | None = None
 
 
+class NewReceipt(Body):
+    """An entry as an answer has named it."""
+
+    index: Annotated[int, Field(ge=0, lt=_PLACE)]
+    leaf_hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
 @router.post("/search")
 async def search_entries(
     body: Annotated[NewSearch, Depends(body_of(NewSearch))],
@@ -88,6 +103,24 @@ async def search_entries(
     place = found.following
     following = None if place is None else _cursor(services, caller, place)
     return answer({"size": found.size, "items": items, "next": following})
+
+
+@router.post("/receipts")
+async def post_receipt(
+    body: Annotated[NewReceipt, Depends(body_of(NewReceipt))],
+    _caller: AnyCaller,
+    services: RequestServices,
+) -> Response:
+    """The log's signed word on the entry that an answer named, for whoever was given that answer.
+
+    The hash of an entry is known to nobody else, and nothing is told that it does not stand for:
+    so no look is logged, and whoever fetches much need not wait for signatures.
+    """
+    if services.admission.frozen is not None:
+        raise Busy
+    named = body.index, bytes.fromhex(body.leaf_hash)
+    receipt = await services.reader.run(partial(_receipt, services.receipt_key, *named))
+    return answer({"receipt": receipt, "vkey": services.receipt_key.vkey.text})
 
 
 @router.post("/exports")
@@ -121,6 +154,15 @@ async def post_export(
     except ExportRefused:
         raise RequestRefused(NOT_AVAILABLE) from None
     return Response(out.getvalue(), 200, NO_STORE, "application/zip")
+
+
+def _receipt(key: NoteKey, index: int, digest: bytes, connection: Connection) -> str:
+    found = dict(log.entries(connection, shard=SHARD, start=index, stop=index + 1))
+    leaf = found.get(index, b"")
+    if not hmac.compare_digest(leaf_hash(leaf), digest):
+        raise RequestRefused(NOT_AVAILABLE)
+    receipt = Receipt(origin_of(connection, SHARD), index, digest, json.loads(leaf)["t"])
+    return receipt_note(receipt, key)
 
 
 def _query(services: Services, caller: Caller, body: NewSearch) -> AuditQuery:

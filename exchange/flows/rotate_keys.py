@@ -10,10 +10,24 @@ from collections.abc import Sequence
 from audit import log, published
 from audit.events import AdminChanged, KeyRotated
 from audit.parts import fingerprint
-from exchange.security.keys import KeyRing
+from exchange import installation
+from exchange.security.keys import KeyRing, KeysBehind
 from exchange.transaction import Outcome, Transaction
 
 STEP = 200
+
+
+def name_kek(tx: Transaction, ring: KeyRing) -> Outcome[None]:
+    """Tell every host which key wraps from now on: none wraps under an older one after this.
+
+    Raises `KeysBehind` when another host has named one meanwhile.
+    """
+    epoch, kek = ring.wrapping
+    known = installation.known(tx.connection, shard=tx.shard)
+    if known is not None and known.kek_epoch >= epoch:
+        raise KeysBehind("another host has rotated the keys meanwhile; copy its keys.json")
+    installation.keep_kek(tx.connection, shard=tx.shard, epoch=epoch, kek=kek)
+    return Outcome(None)
 
 
 def rewrap_keys(tx: Transaction, ring: KeyRing) -> Outcome[int]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from audit.parts import KeyChanged, unwrap_key, wrap_key, wrapped_under
+from audit.parts import KeyChanged, fingerprint, unwrap_key, wrap_key, wrapped_under
 from exchange.security.tokens import new_signing_key
 
 FORMAT = 1
@@ -22,6 +22,10 @@ KEY_BYTES = 32
 
 class KeysRefused(Exception):
     """The key file is missing, readable by others or not ours. Names the mend, never a key."""
+
+
+class KeysBehind(KeysRefused):
+    """Another host has changed the key that wraps all others, and this one does not have it."""
 
 
 class KeyDestroyed(Exception):
@@ -41,6 +45,11 @@ class KeyRing:
     def derived(self, use: str) -> bytes:
         """32 bytes for one use, for ever the same, telling nothing of those of other uses."""
         return hmac.digest(self.master, b"overdracht-use\0" + use.encode(), "sha256")
+
+    @property
+    def wrapping(self) -> tuple[int, str]:
+        """Epoch and fingerprint of the key that wraps what is new."""
+        return self.epoch, fingerprint(self.kek[self.epoch])
 
     def wrap(self, key_id: bytes, key: bytes) -> bytes:
         """The key under the newest key-encrypting key, in 65 bytes."""

@@ -1,6 +1,7 @@
 """What can not be vouched for is not gone on with; and who says stop is heard all the same."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from fastapi.testclient import TestClient
 from audit import published
 from audit.checkpoints import new_note_key, open_note
 from audit.signer import Frozen
+from exchange import installation
 from exchange.checkpointing import Elsewhere, Signing
 from exchange.database import Unsafe
 from exchange.flows.withdraw_consent import Withdrawal
@@ -59,7 +61,9 @@ def test_t89_started_on_an_older_backup_it_only_hears_withdrawals(
     assert head(again) == short
     anybody = TestClient(there.broker.app)
     assert anybody.get("/readyz").status_code == 200
-    again.settings.high_water_path.unlink()  # as if the right database had been put back
+    # As if the right database had been put back, in which nobody ever found it to be wrong.
+    again.settings.high_water_path.unlink()
+    tamper(again, partial(installation.thaw, shard=SHARD))
     with again.database.reading() as connection:
         assert published.latest(connection, shard=SHARD) is None
 
