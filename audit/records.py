@@ -120,7 +120,7 @@ class AuditIndex(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("shard", "event_id", name="uq_audit_index_event_id"),
         *(_found_by(name) for name in ("provider", "consumer")),
-        *(_found_by(f"{name}_blind") for name in ("subject", "actor", "consent")),
+        *(_found_by(f"{name}_blind") for name in ("subject", "actor")),
         Index("ix_audit_index_kind", "shard", "kind", "idx"),
         Index(
             "ix_audit_index_owning_up",

@@ -39,11 +39,14 @@ class Filter:
 
     `own` limits to what one organisation gave or got, and everything else that is asked to what
     it is shown of these; `party` is either side. Times are in µs since 1970, half open.
+    `whose` is the person who gave the consent: by them its entries are found, a consent having no
+    index that every entry would pay for.
     """
 
     subject: bytes | None = None
     actor: bytes | None = None
     consent: bytes | None = None
+    whose: bytes | None = None
     kinds: tuple[str, ...] = ()
     outcome: str | None = None
     own: str | None = None
@@ -255,8 +258,7 @@ def _ways(wanted: Filter) -> list[list[Any]]:
     """What to walk the index by: the first of these that is asked has an index of its own."""
     column: Any
     for column, value in (
-        (AuditIndex.subject_blind, wanted.subject),
-        (AuditIndex.consent_blind, wanted.consent),
+        (AuditIndex.subject_blind, wanted.subject or wanted.whose),
         (AuditIndex.actor_blind, wanted.actor),
     ):
         if value is not None:

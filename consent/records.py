@@ -241,6 +241,13 @@ def consent_to_change(
     return None if row is None else ConsentRow._make(row)
 
 
+def client_of(connection: Connection, *, shard: int, consent: ConsentId) -> ClientId | None:
+    """Whose consent it is; nobody's, where there is none or they were erased."""
+    mine = (col(Consent.shard) == shard) & (col(Consent.id) == consent)
+    found: ClientId | None = connection.scalar(select(col(Consent.client)).where(mine).limit(1))
+    return found
+
+
 def standing(connection: Connection, *, shard: int, states: Sequence[str]) -> list[str]:
     """The ids of all consents in one of these states that are not suspended."""
     return list(connection.scalars(_STANDING, {"in_shard": shard, "in_states": list(states)}))

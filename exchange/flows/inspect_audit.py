@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from audit import log, records, search
 from audit.events import Actor, AuditInspected
 from audit.search import Filter, Hit
+from consent import records as consents
 from exchange import records as clients
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
@@ -78,6 +79,10 @@ def _client(tx: Transaction, organisation: OrganisationId, handle: Handle) -> Cl
     ).id
 
 
+def _giver(tx: Transaction, consent: ConsentId) -> ClientId:
+    return consents.client_of(tx.connection, shard=tx.shard, consent=consent) or NOBODY
+
+
 def _filter(
     tx: Transaction, query: AuditQuery, client: ClientId, *, own: OrganisationId | None
 ) -> Filter:
@@ -87,6 +92,7 @@ def _filter(
         subject=blind("sub", client) if client else None,
         actor=blind("act", query.actor) if query.actor else None,
         consent=blind("con", query.consent) if query.consent else None,
+        whose=blind("sub", _giver(tx, query.consent)) if query.consent else None,
         kinds=query.kinds,
         outcome=query.outcome,
         own=None if own is None else f"org:{own}",

@@ -42,7 +42,7 @@ def asked(keys: Ring) -> dict[str, Filter]:
     return {
         "nothing": Filter(),
         "client": Filter(subject=ann),
-        "consent": Filter(consent=keys.blind("con", "c-canary-1"), own=OWN),
+        "consent": Filter(consent=keys.blind("con", "c-canary-1"), whose=ann, own=OWN),
         "actor": Filter(actor=staff, purpose="P1"),
         "nobody's actor": Filter(actor=b"x" * 16),
         "kind": Filter(kinds=("client.viewed", "admin.started", "summary.released")),

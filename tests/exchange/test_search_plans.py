@@ -13,7 +13,6 @@ from tests.exchange.commands import note
 
 ASKED = {
     "subject_blind": Filter(subject=b"s" * 16, kinds=("summary.released",)),
-    "consent_blind": Filter(consent=b"c" * 16, own="org:a"),
     "actor_blind": Filter(actor=b"a" * 16, purpose="P1"),
     "provider": Filter(own="org:a", kinds=("summary.released",), outcome="error"),
     "consumer": Filter(party="org:a", purpose="P1"),

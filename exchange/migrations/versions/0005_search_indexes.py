@@ -1,4 +1,4 @@
-"""Whose, of whom, by whom, under which consent, of which kind: an index for each, in order.
+"""Whose, of whom, by whom, of which kind: an index for each, in order.
 
 Expands only, but for one index that gives way to a longer one of its name.
 """
@@ -17,7 +17,6 @@ _STANDS_FOR = {
     "consumer": "5000000 5000000 100000 1",
     "subject_blind": "5000000 5000000 10 1",
     "actor_blind": "1000000 1000000 1000 1",
-    "consent_blind": "1000000 1000000 10 1",
     "kind": "5000000 5000000 100000 1",
 }
 
