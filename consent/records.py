@@ -244,8 +244,8 @@ def consent_to_change(
 def client_of(connection: Connection, *, shard: int, consent: ConsentId) -> ClientId | None:
     """Whose consent it is; nobody's, where there is none or they were erased."""
     mine = (col(Consent.shard) == shard) & (col(Consent.id) == consent)
-    found: ClientId | None = connection.scalar(select(col(Consent.client)).where(mine).limit(1))
-    return found
+    found = connection.scalar(select(col(Consent.client)).where(mine).limit(1))
+    return None if found is None else ClientId(found)
 
 
 def standing(connection: Connection, *, shard: int, states: Sequence[str]) -> list[str]:

@@ -62,6 +62,7 @@ def fits(row: IndexRow, wanted: Filter) -> bool:
     """The same question, asked of each row by itself."""
     said = [
         (wanted.subject, row.subject_blind),
+        (wanted.whose, row.subject_blind),
         (wanted.consent, row.consent_blind),
         (wanted.actor, row.actor_blind),
         (wanted.purpose, row.purpose),
