@@ -22,6 +22,9 @@ from exchange.services import Services, build_services
 from exchange.settings import Settings
 from tests.builders import Broker, Clock
 
+# Where calls of the operating system can not be made to fail, there is nothing to collect.
+collect_ignore = [] if shutil.which("strace") else ["exchange/test_failing_calls.py"]
+
 
 @pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
