@@ -122,7 +122,7 @@ def is_text(text: Any) -> bool:
         text.encode()
     except UnicodeEncodeError:
         return False
-    return not re.search(r"[\x00-\x09\x0b-\x1f]", text)
+    return not re.search(r"[\x00-\x09\x0b-\x1f\x7f]", text)
 
 
 def read_note(note: Any) -> Parts | None:

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, NoReturn
 FORMAT = 1
 HASH, WIDTH, ID = 32, 256, 16
 MOST_INFLATED = 2**31
-MOST_NOTE, LEAST_SIGNATURES = 64_000, 16
+MOST_NOTE, MOST_SIGNATURES, LONGEST_NAME = 65_536, 100, 255
 LIMIT = 2**53
 SKEW = 300_000_000
 """Microseconds that the log's clock and a witness's may differ."""
@@ -284,13 +284,20 @@ def read_vkey(text: str) -> Key:
     """The key behind `name+id+base64`. Raises `Unfit`, also for an id that is not the key's."""
     name, _, rest = text.partition("+")
     id_text, _, encoded = rest.partition("+")
-    try:
-        raw, id = read_base64(encoded), bytes.fromhex(id_text)
-    except ValueError:
-        raise Unfit("a key that cannot be read") from None
-    if not name or not raw or sha256(name.encode() + b"\n" + raw).digest()[:4] != id:
-        raise Unfit("a key whose id is not its own")
+    raw = read_base64(encoded)
+    id = sha256(name.encode() + b"\n" + raw).digest()[:4]
+    if not _is_key_name(name) or len(raw) - 1 != _PUBLIC.get(raw[:1]) or id.hex() != id_text:
+        raise Unfit("a key of no known sort, or whose id is not its own")
     return Key(name, id, raw[0], raw[1:])
+
+
+_PUBLIC = {bytes((ED25519,)): 32, bytes((COSIGNATURE,)): 32, bytes((ML_DSA_44,)): 1312}
+
+
+def _is_key_name(name: str) -> bool:
+    """Whether a key may be called so: no blanks, plus signs or control characters."""
+    plain = re.search(r"[\s+\x00-\x1f]", name) is None
+    return plain and 0 < len(name.encode(errors="replace")) <= LONGEST_NAME
 
 
 class Note(NamedTuple):
@@ -315,7 +322,10 @@ def read_note(raw: bytes) -> Note:
         raise Unfit("no signed note")
     if _has_control(whole):
         raise Unfit("a control character in a note")
-    return Note(text, tuple(map(_signature_line, lines[:-1].split("\n"))))
+    said = lines[:-1].split("\n")
+    if len(said) > MOST_SIGNATURES:
+        raise Unfit("more signatures than anybody reads")
+    return Note(text, tuple(map(_signature_line, said)))
 
 
 def _signature_line(line: str) -> tuple[str, bytes, bytes]:
@@ -325,7 +335,7 @@ def _signature_line(line: str) -> tuple[str, bytes, bytes]:
         raw = read_base64(encoded)
     except Unfit:
         raw = b""
-    if mark != "\u2014" or not name or "+" in name or len(raw) < 5:  # noqa: PLR2004 - id and a byte
+    if mark != "\u2014" or not _is_key_name(name) or len(raw) < 5:  # noqa: PLR2004 - id and a byte
         raise Unfit("a line of signature that cannot be read")
     return name, raw[:4], raw[4:]
 
@@ -346,7 +356,8 @@ def read_head(text: str) -> Head:
         encoded = read_base64(root)
     except ValueError:
         raise Unfit("no checkpoint of three lines") from None
-    if end or not origin or not re.fullmatch(r"0|[1-9][0-9]{0,15}", size) or len(encoded) != HASH:
+    number = re.fullmatch(r"0|[1-9][0-9]{0,18}", size, re.ASCII) is not None and int(size) < 2**63
+    if end or not origin or not number or len(encoded) != HASH:
         raise Unfit("no checkpoint of origin, size and root")
     return Head(origin, int(size), encoded)
 
@@ -371,18 +382,27 @@ def _signed(text: str, key: Key, signature: bytes) -> Signed:
     if key.type == ED25519:
         return Signed(verify_ed25519(key.public, signature, text.encode()))
     at, rest = int.from_bytes(signature[:8], "big"), signature[8:]
+    if at >= 2**63:  # no clock shows that
+        return Signed(holds=False)
     if key.type == COSIGNATURE:
         said = f"cosignature/v1\ntime {at}\n{text}"
         return Signed(verify_ed25519(key.public, rest, said.encode()), at)
-    if key.type == ML_DSA_44:
+    message = _subtree(text, key, signature[:8])
+    return Signed(message is not None and verify_ml_dsa(key.public, rest, message), at)
+
+
+def _subtree(text: str, key: Key, time: bytes) -> bytes | None:
+    """What an ML-DSA key signs; such a key signs checkpoints only."""
+    try:
         head = read_head(text)
-        origin, name = head.origin.encode(), key.name.encode()
-        if max(len(origin), len(name)) > 0xFF:  # noqa: PLR2004 - a length of one byte
-            return Signed(holds=False)
-        said_bytes = b"subtree/v1\n\x00" + bytes((len(name),)) + name + signature[:8]
-        said_bytes += bytes((len(origin),)) + origin + bytes(8) + head.size.to_bytes(8, "big")
-        return Signed(verify_ml_dsa(key.public, rest, said_bytes + head.root), at)
-    return Signed(None)
+    except Unfit:
+        return None
+    origin, name = head.origin.encode(), key.name.encode()
+    if max(len(origin), len(name)) > 0xFF:  # noqa: PLR2004 - a length of one byte
+        return None
+    said = b"subtree/v1\n\x00" + bytes((len(name),)) + name + time
+    said += bytes((len(origin),)) + origin + bytes(8) + head.size.to_bytes(8, "big")
+    return said + head.root
 
 
 # ---- 3 The policy and its quorum ------------------------------------------------------------
@@ -415,9 +435,13 @@ def read_policy(raw: bytes) -> Policy:
         lines = raw.decode().split("\n")
     except UnicodeDecodeError:
         raise Unfit("a policy that is not UTF-8") from None
+    if len(lines) > MOST_LINES:
+        raise Unfit("a policy of too many lines")
     for number, line in enumerate(lines, 1):
         plain = line.strip(" \t")
-        if plain and plain[0] != "#" and not reader.take(re.split(r"[ \t]+", plain)):
+        if not plain or plain[0] == "#":
+            continue
+        if _is_broken(plain) or not reader.take(re.split(r"[ \t]+", plain)):
             raise Unfit(f"line {number} of the policy cannot be read")
     if not reader.logs or reader.quorum is None:
         raise Unfit("a policy names a log and has one line of quorum")
@@ -425,6 +449,9 @@ def read_policy(raw: bytes) -> Policy:
     return Policy(tuple(reader.logs), reader.witnesses, reader.groups, quorum)
 
 
+MOST_LINES = 10_000
+_is_broken = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]").search
+_is_count = re.compile(r"[1-9][0-9]{0,3}").fullmatch
 _is_address = re.compile(r"(https?://[^\s?#]+)?").fullmatch
 
 
@@ -465,7 +492,7 @@ class _PolicyReader:
         if not members or len(fresh) != len(members) or not fresh <= known - self._used:
             return False
         counts = {"any": 1, "all": len(members)}
-        number = counts[least] if least in counts else int(least) if least.isdecimal() else 0
+        number = counts[least] if least in counts else int(least) if _is_count(least) else 0
         self._used |= fresh
         self.groups[self._new(name)] = number, members
         return 1 <= number <= len(members)
