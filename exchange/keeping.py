@@ -26,14 +26,9 @@ from exchange.flows.erase_client import Erased, Erasure, erase_client, finish_er
 from exchange.flows.expire_parts import expire_parts
 from exchange.flows.export_log import Asker, Evidence, export_client, export_handover, export_range
 from exchange.flows.rotate_keys import close_rotation, rewrap_keys
+from exchange.key_rings import key_provider
 from exchange.operations import Line, OperationRefused
-from exchange.security.keys import (
-    KeyRing,
-    read_key_ring,
-    replace_key_ring,
-    with_new_epoch,
-    without_older_epochs,
-)
+from exchange.security.keys import KeyRing, with_new_epoch, without_older_epochs
 from exchange.services import SHARD, Services
 from exchange.viewing import write_view
 from policies.decision import Refused
@@ -71,16 +66,17 @@ def keys_rotate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
         turn = log_rotation.destroy_old if asked.get("destroy_old") else log_rotation.begin
         yield turn(services)
         return
-    path = services.settings.data_dir / "keys.json"
-    before = read_key_ring(path)
+    provider = key_provider(services.settings)
+    before = provider.read()
     if asked.get("destroy_old"):
         wrapped = _rewrap(services, before)
-        replace_key_ring(without_older_epochs(before), path)
-        services.writer.submit(rewrap_keys, read_key_ring(path)).result()
+        ring = without_older_epochs(before)
+        provider.keep(ring)
+        services.writer.submit(rewrap_keys, ring).result()
         yield {"epoch": before.epoch, "wrapped": wrapped, "destroyed": len(before.kek) - 1}
         return
     ring = with_new_epoch(before)
-    replace_key_ring(ring, path)
+    provider.keep(ring)
     wrapped = _rewrap(services, ring)
     keks = before.kek[before.epoch], ring.kek[ring.epoch]
     services.writer.submit(close_rotation, *keks).result()

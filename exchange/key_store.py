@@ -30,7 +30,7 @@ from sqlmodel import Field, SQLModel, col
 from audit.parts import Mac, blind, fingerprint
 from audit.prepared import Answer, Asked, Prepared
 from exchange.database import Database, Unsafe, sqlite_driver, sqlite_path
-from exchange.security.keys import KEY_BYTES, KeyDestroyed, KeyRing
+from exchange.security.keys import KEY_BYTES, KeyDestroyed, KeyRing, Use
 
 CACHED = 10_000
 """Unwrapped keys held in memory at most; erasing one drops it at once."""
@@ -244,10 +244,10 @@ class KeyStore:
         self._cached: dict[bytes, bytes] = {}
         self._proposed: dict[bytes, bytes] = {}
         self._new: dict[bytes, bytes] = {}
-        self.nobody = ring.derived("audit-nobody")
+        self.nobody = ring.derived(Use.AUDIT_NOBODY)
         self._blinding, self._naming = (
-            Mac(ring.derived("audit-index")),
-            Mac(ring.derived("actor-id")),
+            Mac(ring.derived(Use.AUDIT_INDEX)),
+            Mac(ring.derived(Use.ACTOR_ID)),
         )
 
     def key(self, key_id: bytes) -> bytes:

@@ -13,6 +13,7 @@ from exchange.security.keys import (
     KeyDestroyed,
     KeyRing,
     KeysRefused,
+    Use,
     new_key_ring,
     read_key_ring,
     write_key_ring,
@@ -96,7 +97,7 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_t109_d_two_installations_share_no_secret() -> None:
     def secrets(ring: KeyRing) -> list[Any]:
         signing = [ring.token_signing["d"], ring.receipt_signing["d"]]
-        return [ring.master, ring.derived("audit-index"), *ring.kek.values(), *signing]
+        return [ring.master, ring.derived(Use.AUDIT_INDEX), *ring.kek.values(), *signing]
 
     one, other = secrets(new_key_ring()), secrets(new_key_ring())
 
@@ -104,13 +105,11 @@ def test_t109_d_two_installations_share_no_secret() -> None:
 
 
 def test_each_use_has_a_key_of_its_own_and_always_the_same(ring: KeyRing) -> None:
-    uses = ("commitments", "cursors", "audit-index", "actor-id", "audit-nobody")
+    keys = {ring.derived(use) for use in Use}
 
-    keys = {ring.derived(use) for use in uses}
-
-    assert len(keys) == len(uses)
+    assert len(keys) == len(Use) >= 5
     assert {len(key) for key in keys} == {KEY_BYTES}
-    assert ring.derived("cursors") == ring.derived("cursors")
+    assert ring.derived(Use.CURSORS) == ring.derived(Use.CURSORS)
     assert ring.master not in keys
 
 
