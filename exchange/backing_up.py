@@ -22,7 +22,7 @@ from audit.signer import origin_of
 from audit.start_checks import LogDamaged, require_whole
 from audit.tree import root_of
 from exchange.database import Database, DatabaseOptions, Unsafe
-from exchange.key_store import SCHEMA
+from exchange.key_shelves import SCHEMA
 
 FORMAT = 1
 PAGES = 2048

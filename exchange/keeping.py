@@ -13,7 +13,7 @@ from typing import IO, Any, TypeAlias
 from audit import expiry, log, retention, tallies
 from audit.export import Exported, ExportRefused
 from consent.belgian_time import instant
-from exchange import log_rotation
+from exchange import key_rotation, log_rotation
 from exchange.checkpointing import Elsewhere
 from exchange.exporting import (
     client_bundle,
@@ -25,10 +25,7 @@ from exchange.exporting import (
 from exchange.flows.erase_client import Erased, Erasure, erase_client, finish_erasures
 from exchange.flows.expire_parts import expire_parts
 from exchange.flows.export_log import Asker, Evidence, export_client, export_handover, export_range
-from exchange.flows.rotate_keys import close_rotation, rewrap_keys
-from exchange.key_rings import key_provider
 from exchange.operations import Line, OperationRefused
-from exchange.security.keys import KeyRing, with_new_epoch, without_older_epochs
 from exchange.services import SHARD, Services
 from exchange.viewing import write_view
 from policies.decision import Refused
@@ -62,25 +59,8 @@ def keys_rotate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
 
     With `use` log: the key that signs the log's heads instead.
     """
-    if asked.get("use") == "log":
-        turn = log_rotation.destroy_old if asked.get("destroy_old") else log_rotation.begin
-        yield turn(services)
-        return
-    provider = key_provider(services.settings)
-    before = provider.read()
-    if asked.get("destroy_old"):
-        wrapped = _rewrap(services, before)
-        ring = without_older_epochs(before)
-        provider.keep(ring)
-        services.writer.submit(rewrap_keys, ring).result()
-        yield {"epoch": before.epoch, "wrapped": wrapped, "destroyed": len(before.kek) - 1}
-        return
-    ring = with_new_epoch(before)
-    provider.keep(ring)
-    wrapped = _rewrap(services, ring)
-    keks = before.kek[before.epoch], ring.kek[ring.epoch]
-    services.writer.submit(close_rotation, *keks).result()
-    yield {"epoch": ring.epoch, "wrapped": wrapped, "destroyed": 0}
+    of = log_rotation if asked.get("use") == "log" else key_rotation
+    yield of.destroy_old(services) if asked.get("destroy_old") else of.begin(services)
 
 
 def retention_run(services: Services, _asked: Mapping[str, Any]) -> Iterator[Line]:
@@ -206,13 +186,6 @@ VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
     "keys rotate": keys_rotate,
     "retention run": retention_run,
 }
-
-
-def _rewrap(services: Services, ring: KeyRing) -> int:
-    total = 0
-    while step := services.writer.submit(rewrap_keys, ring).result().value:
-        total += step if isinstance(step, int) else 0
-    return total
 
 
 def _erased(done: Erased) -> Line:

@@ -48,7 +48,7 @@ from exchange.security.keys import Use
 from exchange.security.tokens import AccessTokens, Caller, signer_from_jwk
 from exchange.security.used_assertions import UsedAssertions
 from exchange.security.vault import Vault
-from exchange.settings import Profile, Settings
+from exchange.settings import KeyRingKind, Profile, Settings
 from exchange.steady_clock import SteadyClock
 from exchange.tally import Tally
 from exchange.transaction import Outcome, Transaction
@@ -167,7 +167,9 @@ def _services(
     _guarded(database)
     with database.reading() as connection:
         ring = opened_ring(settings, needed=_opened(connection))
-    keys = open_key_store(database, ring, shard=SHARD, reread=key_provider(settings).read)
+    # A batch may read a file again, and never waits for a safe: see what a command may touch.
+    reread = key_provider(settings).read if settings.key_ring is KeyRingKind.FILE else None
+    keys = open_key_store(database, ring, shard=SHARD, reread=reread)
     vault = Vault(keys.key, shard=SHARD)
     keys.on_forgetting(vault.forget)
     _finish_shreds(database, keys)

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from audit import log, published
 from audit.events import AdminChanged, KeyRotated
 from audit.parts import fingerprint
+from exchange.key_store import Rewrapped
 from exchange.security.keys import KeyRing
 from exchange.transaction import Outcome, Transaction
 
 STEP = 200
 
 
-def rewrap_keys(tx: Transaction, ring: KeyRing) -> Outcome[int]:
-    """Wrap some more keys under the ring's newest epoch; how many, and 0 when all of them are."""
-    return Outcome(tx.keys.rewrap(tx.connection, ring, STEP))
+def rewrap_keys(tx: Transaction, ring: KeyRing, after: bytes = b"") -> Outcome[Rewrapped]:
+    """Wrap the keys with ids after `after` under the ring's newest epoch, some at a time."""
+    return Outcome(tx.keys.rewrap(tx.connection, ring, limit=STEP, after=after))
 
 
 def close_rotation(tx: Transaction, old: bytes, new: bytes) -> Outcome[None]:

@@ -15,7 +15,7 @@ from sqlmodel import SQLModel
 
 from exchange import tables
 from exchange.database import Database, DatabaseOptions
-from exchange.key_store import KEYS, SCHEMA
+from exchange.key_shelves import KEYS, SCHEMA
 from exchange.migrations import SchemaBehind, migrate, require_current
 from exchange.services import build_services
 from exchange.settings import Settings

@@ -20,7 +20,8 @@ from audit.verify import Report, verify_bundle
 from exchange.flows.erase_client import Erased, Erasure, erase_client, finish_erasures
 from exchange.flows.view_consents import view_consents
 from exchange.keeping import clients_erase, keys_rotate
-from exchange.key_store import KEYS, PendingShred, open_key_store
+from exchange.key_shelves import KEYS, PendingShred
+from exchange.key_store import open_key_store
 from exchange.operations import OperationRefused
 from exchange.samples import samples
 from exchange.security.keys import KeyDestroyed, read_key_ring
