@@ -12,14 +12,17 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum, unique
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from audit.parts import KeyChanged, unwrap_key, wrap_key, wrapped_under
+from exchange.security.base64url import decoded
 from exchange.security.tokens import new_signing_key
 
 FORMAT = 1
 KEY_BYTES = 32
+DIFFERENT = 12
 
 
 class KeysRefused(Exception):
@@ -165,15 +168,29 @@ def ring_from(body: Mapping[str, Any], path: Path) -> KeyRing:
     if body.get("format") != FORMAT:
         raise KeysRefused(f"{path.name} is no key ring of format {FORMAT}; restore it")
     try:
-        return KeyRing(
+        ring = KeyRing(
             epoch=body["epoch"],
             kek={int(epoch): _bytes(key) for epoch, key in body["kek"].items()},
             master=_bytes(body["master"]),
             token_signing=body["token_signing"],
             receipt_signing=body["receipt_signing"],
         )
+        signing = [decoded(each["d"]) for each in (ring.token_signing, ring.receipt_signing)]
     except (KeyError, ValueError, TypeError, AttributeError):
         raise KeysRefused(f"{path.name} is damaged; restore it from its backup") from None
+    if any(map(is_guessed, [ring.master, *ring.kek.values(), *signing])):
+        mend = "before anything is stored, remove it and start again: a good one is made"
+        raise KeysRefused(f"{path.name} has a key that anybody can guess; {mend}")
+    return ring
+
+
+def is_guessed(secret: bytes) -> bool:
+    """Whether it is one of those that stand in examples: zeros, counting, a word again and again.
+
+    Of 32 random bytes not one in 10^20 has so few different ones.
+    """
+    steps = {(after - before) % 256 for before, after in pairwise(secret)}
+    return len(set(secret)) < DIFFERENT or len(steps) == 1
 
 
 def _text(key: bytes) -> str:

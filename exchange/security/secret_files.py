@@ -6,6 +6,9 @@ from pathlib import Path
 from exchange.security.keys import KeysRefused
 
 LONGEST = 4096
+KNOWN = {"root", "myroot", "token", "password", "secret", "changeme", "default", "overdracht"}
+"""Words that stand in instructions, Vault's own among them."""
+RUNS = "012345678901234567890 98765432109876543210"
 
 
 def read_secret(path: Path | None, *, setting: str) -> str:
@@ -23,4 +26,6 @@ def read_secret(path: Path | None, *, setting: str) -> str:
         raise KeysRefused(f"{path.name} can be read by others; run: chmod 600 on it")
     if not text.isprintable() or not 0 < len(text) <= LONGEST or " " in text:
         raise KeysRefused(f"{path.name} holds no secret of one line; mend it: {setting}")
+    if text.lower() in KNOWN or len(set(text)) == 1 or text in RUNS:
+        raise KeysRefused(f"{path.name} holds a secret that anybody can guess; change it")
     return text

@@ -8,6 +8,9 @@ import pytest
 from tests.exchange import softhsm
 from tests.exchange.safes import KINDS, TOKEN_LABEL, Outside, outside
 
+collect_ignore = [] if softhsm.FOUND else ["test_pkcs11_token.py"]
+"""It needs a token, of software at least. CI has one: see `.ci/run`."""
+
 
 @pytest.fixture(scope="session")
 def token(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -13,7 +13,7 @@ LIBRARIES = (
 LIBRARY = next((each for each in LIBRARIES if each.exists()), None)
 TOOL = shutil.which("softhsm2-util")
 FOUND = LIBRARY is not None and TOOL is not None
-PIN = "1234567"
+PIN = "482615"
 
 
 def prepare(folder: Path) -> None:

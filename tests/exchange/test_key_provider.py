@@ -129,8 +129,9 @@ def test_a_ring_that_is_not_sealed_is_not_taken_for_one_that_is(sealed: Settings
         key_provider(sealed).read()
 
 
+@pytest.mark.case("T109")
 @pytest.mark.parametrize("mode", [0o640, 0o604])
-def test_a_secret_that_others_can_read_is_refused_with_its_mend(
+def test_t109_c_a_secret_that_others_can_read_is_refused_with_its_mend(
     sealed: Settings, mode: int
 ) -> None:
     file = sealed.vault_token_file or sealed.pkcs11_pin_file
@@ -173,6 +174,19 @@ def test_a_sealed_file_that_was_spoilt_is_refused(
 
     with pytest.raises(KeysRefused, match=words):
         key_provider(sealed).read()
+
+
+@pytest.mark.case("T109")
+@pytest.mark.parametrize("text", ["root", "Password", "1234", "123456", "9876", "0000", "aaaaaaaa"])
+def test_t109_d_a_secret_that_anybody_can_guess_is_refused_with_its_mend(
+    sealed: Settings, text: str
+) -> None:
+    file = sealed.vault_token_file or sealed.pkcs11_pin_file
+    assert file is not None
+    file.write_text(text)
+
+    with pytest.raises(KeysRefused, match="holds a secret that anybody can guess; change it"):
+        key_provider(sealed).keep(new_key_ring())
 
 
 class Silent:
