@@ -61,7 +61,7 @@ class Safe(Protocol):
         """As `OVERDRACHT_KEY_RING` calls it."""
 
     def seal(self, secrets: Mapping[str, bytes]) -> dict[str, str]:
-        """Each secret sealed for its name and no other, in text that tells which key did it."""
+        """Each secret sealed so that any change is noticed; the text tells which key did it."""
 
     def open(self, sealed: Mapping[str, str]) -> dict[str, bytes]:
         """The secrets again; left out is what was sealed under a key that has ended."""
@@ -111,7 +111,7 @@ class SealedRing:
 
     def read(self) -> KeyRing:
         sealed = self._sealed(read_document(self._path))
-        opened = self._asked(lambda: self._safe.open(sealed))
+        opened = self._opened(sealed)
         rest = opened.pop(REST, None)
         if rest is None:
             mend = "put the newest copy of it here"
@@ -133,8 +133,7 @@ class SealedRing:
         fresh = {epoch: b64decode(key) for epoch, key in keks.items() if epoch not in before}
         if fresh:
             self._asked(self._safe.turn)
-        secrets = fresh | {REST: json.dumps(body).encode()}
-        sealed = before | self._asked(lambda: self._safe.seal(secrets))
+        sealed = before | self._seal(fresh | {REST: json.dumps(body).encode()})
         kept = {name: text for name, text in sealed.items() if name in keks or name == REST}
         ended = [text for epoch, text in before.items() if epoch not in keks]
         if ended:
@@ -142,6 +141,17 @@ class SealedRing:
             self._asked(lambda: self._safe.end(ended, kept.values()))
         document = {"format": SEALED_FORMAT, "safe": self._safe.name, "sealed": kept}
         replace_document(document, self._path)
+
+    def _seal(self, secrets: Mapping[str, bytes]) -> dict[str, str]:
+        bound = {name: _bound(name) + secret for name, secret in secrets.items()}
+        return self._asked(lambda: self._safe.seal(bound))
+
+    def _opened(self, sealed: Mapping[str, str]) -> dict[str, bytes]:
+        opened = self._asked(lambda: self._safe.open(sealed))
+        # What was sealed in one place must not be taken for what belongs in another.
+        if not all(secret.startswith(_bound(name)) for name, secret in opened.items()):
+            raise self._damaged()
+        return {name: secret.removeprefix(_bound(name)) for name, secret in opened.items()}
 
     def _before(self) -> dict[str, str]:
         """The key-encrypting keys that stand there, sealed; none where no sealed ring stands."""
@@ -181,3 +191,7 @@ class SealedRing:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def _bound(name: str) -> bytes:
+    return b"overdracht-key-ring\0" + name.encode() + b"\0"

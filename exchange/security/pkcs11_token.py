@@ -47,17 +47,13 @@ class Pkcs11Token:
             if not keys:
                 raise KeysRefused(f"the token has no key labelled {self.key}; restore the token")
             id = max(keys)
-            return {each: _sealed(id, keys[id], each, secret) for each, secret in secrets.items()}
+            return {each: _sealed(id, keys[id], secret) for each, secret in secrets.items()}
 
     def open(self, sealed: Mapping[str, str]) -> dict[str, bytes]:
         texts = {each: _read(text) for each, text in sealed.items()}
         with self._session() as session:
             keys = self._keys(session)
-            return {
-                each: _opened(keys[id], each, box)
-                for each, (id, box) in texts.items()
-                if id in keys
-            }
+            return {each: _opened(keys[id], box) for each, (id, box) in texts.items() if id in keys}
 
     def turn(self) -> None:
         with self._session() as session:
@@ -121,20 +117,16 @@ def _library(module: Path) -> Any:
         raise KeysRefused(f"{module.name} can not be loaded; {mend}") from None
 
 
-def _sealed(id: bytes, key: Any, context: str, secret: bytes) -> str:
+def _sealed(id: bytes, key: Any, secret: bytes) -> str:
     nonce = os.urandom(NONCE)
-    how = GCMParams(nonce, _bound(context), TAG_BITS)
+    how = GCMParams(nonce, None, TAG_BITS)
     box = key.encrypt(secret, mechanism=Mechanism.AES_GCM, mechanism_param=how)
     return f"pkcs11:{id.hex()}:{b64encode(nonce + bytes(box)).decode()}"
 
 
-def _opened(key: Any, context: str, box: bytes) -> bytes:
-    how = GCMParams(box[:NONCE], _bound(context), TAG_BITS)
+def _opened(key: Any, box: bytes) -> bytes:
+    how = GCMParams(box[:NONCE], None, TAG_BITS)
     return bytes(key.decrypt(box[NONCE:], mechanism=Mechanism.AES_GCM, mechanism_param=how))
-
-
-def _bound(context: str) -> bytes:
-    return b"overdracht-key-ring\0" + context.encode()
 
 
 def _read(text: str) -> tuple[bytes, bytes]:

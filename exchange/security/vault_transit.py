@@ -40,13 +40,13 @@ class VaultTransit:
 
     def seal(self, secrets: Mapping[str, bytes]) -> dict[str, str]:
         self._examined()
-        return {each: self._sealed(each, secret) for each, secret in secrets.items()}
+        return {each: self._sealed(secret) for each, secret in secrets.items()}
 
     def open(self, sealed: Mapping[str, str]) -> dict[str, bytes]:
         key = self._examined()
         least = max(_number(key, "min_decryption_version"), _number(key, "min_available_version"))
         living = {each: text for each, text in sealed.items() if _version(text) >= least}
-        return {each: self._opened(each, text) for each, text in living.items()}
+        return {each: self._opened(text) for each, text in living.items()}
 
     def turn(self) -> None:
         self._examined()
@@ -67,16 +67,16 @@ class VaultTransit:
     def _key(self) -> str:
         return self.key.rpartition("/")[2]
 
-    def _sealed(self, context: str, secret: bytes) -> str:
-        body = {"plaintext": _text(secret), "associated_data": _text(_bound(context))}
+    def _sealed(self, secret: bytes) -> str:
+        body = {"plaintext": b64encode(secret).decode()}
         text = self._ask("POST", f"encrypt/{self._key}", body).get("ciphertext")
         _version(text)
         return str(text)
 
-    def _opened(self, context: str, text: str) -> bytes:
-        body = {"ciphertext": text, "associated_data": _text(_bound(context))}
+    def _opened(self, text: str) -> bytes:
+        data = self._ask("POST", f"decrypt/{self._key}", {"ciphertext": text})
         try:
-            return b64decode(str(self._ask("POST", f"decrypt/{self._key}", body)["plaintext"]))
+            return b64decode(str(data["plaintext"]))
         except (KeyError, ValueError):
             raise _strange() from None
 
@@ -135,14 +135,6 @@ class VaultTransit:
             503: "Vault is sealed or in maintenance; unseal it",
         }
         return KeysRefused(words.get(status, f"Vault failed ({status}); see its log, try again"))
-
-
-def _bound(context: str) -> bytes:
-    return b"overdracht-key-ring\0" + context.encode()
-
-
-def _text(plain: bytes) -> str:
-    return b64encode(plain).decode()
 
 
 def _version(text: object) -> int:

@@ -84,9 +84,8 @@ class Vault:
         return _errors(404)
 
     def _encrypt(self, key: TransitKey, body: dict[str, Any]) -> Answer:
-        nonce, bound = os.urandom(12), base64.b64decode(body.get("associated_data", ""))
-        plain = base64.b64decode(body["plaintext"], validate=True)
-        box = nonce + AESGCM(key.versions[key.latest]).encrypt(nonce, plain, bound)
+        nonce, plain = os.urandom(12), base64.b64decode(body["plaintext"], validate=True)
+        box = nonce + AESGCM(key.versions[key.latest]).encrypt(nonce, plain, None)
         return 200, {"data": {"ciphertext": f"vault:v{key.latest}:{_b64(box)}"}}
 
     def _decrypt(self, key: TransitKey, body: dict[str, Any]) -> Answer:
@@ -96,9 +95,9 @@ class Vault:
             return _errors(400, "invalid ciphertext: version is too new")
         if number < key.told["min_decryption_version"]:
             return _errors(400, "ciphertext or signature version is disallowed by policy (too old)")
-        box, bound = base64.b64decode(text), base64.b64decode(body.get("associated_data", ""))
+        box = base64.b64decode(text)
         try:
-            plain = AESGCM(key.versions[number]).decrypt(box[:12], box[12:], bound)
+            plain = AESGCM(key.versions[number]).decrypt(box[:12], box[12:], None)
         except InvalidTag:
             return _errors(400, "invalid ciphertext: unable to decrypt")
         return 200, {"data": {"plaintext": _b64(plain)}}

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterator
 from itertools import repeat
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from exchange.security.key_provider import SealedRing
 from exchange.security.keys import KeysRefused, new_key_ring, with_new_epoch, without_older_epochs
 from exchange.security.vault_transit import VaultTransit
+from tests.exchange.commands import PATIENCE
 from tests.exchange.vaulting import TOKEN, TransitKey, Vault, running_vault
 
 SECRET = {"rest": b"what a ring holds"}
@@ -57,12 +59,14 @@ def refusal(transit: VaultTransit) -> str:
     return str(refused.value)
 
 
-def test_what_was_sealed_is_opened_for_its_own_name_alone(transit: VaultTransit) -> None:
+def test_what_was_sealed_is_opened_and_what_was_changed_is_not(transit: VaultTransit) -> None:
     sealed = transit.seal(SECRET)
+    text = sealed["rest"]
+    other = "A" if text[-9] != "A" else "B"
 
     assert transit.open(sealed) == SECRET
     with pytest.raises(KeysRefused, match="Vault does not open this ring"):
-        transit.open({"1": sealed["rest"]})
+        transit.open({"rest": text[:-9] + other + text[-8:]})
 
 
 def test_a_version_that_ended_is_gone_from_vault_itself(
@@ -165,14 +169,6 @@ def answering(status: int, body: bytes = b"", **headers: str) -> Callable[[Any],
     return answer
 
 
-def without_end(request: Any) -> None:
-    request.send_response(200)
-    request.send_header("Transfer-Encoding", "chunked")
-    request.end_headers()
-    for piece in repeat(b"10000\r\n" + b" " * 65_536 + b"\r\n", AT_MOST):
-        request.wfile.write(piece)
-
-
 def cut_off(request: Any) -> None:
     request.send_response(200)
     request.send_header("Content-Length", "1000")
@@ -199,7 +195,6 @@ def key_said(**told: Any) -> bytes:
         (answering(200, b'{"data": []}'), "is of another kind"),
         (answering(200), "is of another kind"),
         (answering(200, key_said()), "was not sealed by Vault"),
-        (without_end, "is not Vault; see that OVERDRACHT_VAULT_ADDRESS"),
         (cut_off, "Vault does not answer"),
     ],
 )  # fmt: skip
@@ -274,6 +269,27 @@ def test_where_nobody_listens_the_address_is_named(vault: Vault, token: Path) ->
         words
         == "Vault does not answer; see that it runs, and that OVERDRACHT_VAULT_ADDRESS is right"
     )
+
+
+def test_of_a_body_without_end_little_is_read(vault: Vault, transit: VaultTransit) -> None:
+    gone: SimpleQueue[bool] = SimpleQueue()
+
+    def without_end(request: Any) -> None:
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        try:
+            for piece in repeat(b"10000\r\n" + b" " * 65_536 + b"\r\n", AT_MOST):
+                request.wfile.write(piece)
+            gone.put(False)
+        except OSError:
+            gone.put(True)
+        request.close_connection = True
+
+    vault.instead = without_end
+
+    assert "is not Vault; see that OVERDRACHT_VAULT_ADDRESS" in refusal(transit)
+    assert gone.get(timeout=PATIENCE)
 
 
 def test_who_answers_a_letter_at_a_time_is_not_waited_for(
