@@ -97,11 +97,13 @@ def test_a_turn_goes_in_steps_between_which_others_have_theirs(
     services.writer.submit(people, ids).result(PATIENCE)
     monkeypatch.setattr(rotate_keys, "STEP", 2)
     between: list[Future[Any]] = []
+    seen: list[set[int]] = []
 
     def come_in(_connection: Any, commit: Commit) -> None:
         if len(between) < 3:
             between.append(services.writer.submit(keep, f"between-{len(between)}"))
         commit()
+        seen.append(epochs(services))
 
     at_commit(monkeypatch, services.database, come_in)
     admin = AdminSocket(services)
@@ -111,6 +113,7 @@ def test_a_turn_goes_in_steps_between_which_others_have_theirs(
     assert lines[-1]["result"]["wrapped"] == PEOPLE
     kinds = [each["k"] for each in logged(services)]
     assert kinds[-4:] == ["admin.changed"] * 3 + ["key.rotated"]
+    assert seen.count({1, 2}) >= 3
     assert epochs(services) == {2}
 
 

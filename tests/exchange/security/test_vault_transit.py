@@ -272,7 +272,7 @@ def test_where_nobody_listens_the_address_is_named(vault: Vault, token: Path) ->
 
 
 def test_of_a_body_without_end_little_is_read(vault: Vault, transit: VaultTransit) -> None:
-    gone: SimpleQueue[bool] = SimpleQueue()
+    gone: SimpleQueue[str] = SimpleQueue()
 
     def without_end(request: Any) -> None:
         request.send_response(200)
@@ -281,15 +281,15 @@ def test_of_a_body_without_end_little_is_read(vault: Vault, transit: VaultTransi
         try:
             for piece in repeat(b"10000\r\n" + b" " * 65_536 + b"\r\n", AT_MOST):
                 request.wfile.write(piece)
-            gone.put(False)
+            gone.put("read to its end")
         except OSError:
-            gone.put(True)
+            gone.put("cut off")
         request.close_connection = True
 
     vault.instead = without_end
 
     assert "is not Vault; see that OVERDRACHT_VAULT_ADDRESS" in refusal(transit)
-    assert gone.get(timeout=PATIENCE)
+    assert gone.get(timeout=PATIENCE) == "cut off"
 
 
 def test_who_answers_a_letter_at_a_time_is_not_waited_for(
