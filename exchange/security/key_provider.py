@@ -135,8 +135,9 @@ class SealedRing:
             self._asked(self._safe.turn)
         sealed = before | self._seal(fresh | {REST: json.dumps(body).encode()})
         kept = {name: text for name, text in sealed.items() if name in keks or name == REST}
-        ended = [text for epoch, text in before.items() if epoch not in keks]
-        if ended:
+        # A newer one that is taken back has wrapped nothing: it has no end.
+        gone = [epoch for epoch in before if epoch not in keks and int(epoch) < ring.epoch]
+        if ended := [before[epoch] for epoch in gone]:
             # The safe first: a crash leaves a file that tells what is still to be destroyed.
             self._asked(lambda: self._safe.end(ended, kept.values()))
         document = {"format": SEALED_FORMAT, "safe": self._safe.name, "sealed": kept}
@@ -165,7 +166,7 @@ class SealedRing:
         if document.get("format") != SEALED_FORMAT or document.get("safe") != name:
             mend = "run: overdracht keys move"
             raise KeysRefused(f"{self._path.name} is not sealed by {name}; {mend}")
-        if not isinstance(sealed, dict) or not all(isinstance(v, str) for v in sealed.values()):
+        if not isinstance(sealed, dict) or not all(map(_is_part, sealed.items())):
             raise self._damaged()
         return sealed
 
@@ -191,6 +192,11 @@ class SealedRing:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def _is_part(part: tuple[str, object]) -> bool:
+    name, text = part
+    return isinstance(text, str) and (name == REST or (name.isascii() and name.isdecimal()))
 
 
 def _bound(name: str) -> bytes:

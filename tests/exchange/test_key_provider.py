@@ -87,6 +87,16 @@ def test_an_epoch_that_ended_opens_no_more_from_any_copy_of_the_file(
         key_provider(sealed).read()
 
 
+def test_an_epoch_that_is_taken_back_leaves_the_one_before(sealed: Settings) -> None:
+    one = kept(sealed, new_key_ring())
+    kept(sealed, with_new_epoch(one))
+
+    assert kept(sealed, one) == one
+    two = kept(sealed, with_new_epoch(one))
+    assert two.kek.keys() == {1, 2}
+    assert kept(sealed, without_older_epochs(two)).kek.keys() == {2}
+
+
 def test_two_secrets_that_changed_places_open_no_more(sealed: Settings) -> None:
     kept(sealed, with_new_epoch(new_key_ring()))
     document = json.loads(sealed.key_ring_path.read_text())
@@ -161,6 +171,7 @@ def test_a_file_that_holds_no_secret_of_one_line_is_refused_by_name(
         ({"sealed": []}, "damaged"),
         ({"sealed": {"rest": 1}}, "damaged"),
         ({"sealed": {}}, "newest copy"),
+        ({"sealed": {"rest": "x", "one": "x"}}, "damaged"),
         ({"sealed": {"rest": "somebody:else"}}, "was not sealed by"),
         ({"format": 3}, "is not sealed by"),
     ],
