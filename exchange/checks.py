@@ -16,10 +16,11 @@ from audit.signer import Frozen, last_signed
 from consent.belgian_time import instant
 from exchange import installation
 from exchange.database import Database, DatabaseOptions, Unsafe
+from exchange.key_rings import key_provider
 from exchange.migrations import SchemaBehind, require_current
 from exchange.notary import witness_policy
 from exchange.runtime_role import may_rewrite
-from exchange.security.keys import KeysRefused, read_key_ring
+from exchange.security.keys import KeysRefused
 from exchange.security.self_test import self_test
 from exchange.services import SHARD, open_keys
 from exchange.settings import Profile, Settings
@@ -120,10 +121,11 @@ def _hosts_agree(settings: Settings) -> None:
     if known is not None and known.frozen is not None:
         raise NotGood(f"nothing is released: {known.frozen}; see docs/backups.md")
     try:
-        ring = read_key_ring(settings.data_dir / "keys.json")
+        ring = key_provider(settings).read()
     except KeysRefused:
         return  # told by the check before
-    if known is not None and ring.wrapping != (known.kek_epoch, known.kek):
+    told = None if known is None else (known.kek_epoch, known.kek)
+    if told is not None and ring.epoch <= told[0] and ring.wrapping != told:
         raise NotGood("keys.json is not that of the host that rotated it; copy it from there")
 
 

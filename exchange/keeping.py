@@ -17,7 +17,7 @@ from audit.export import Exported, ExportRefused
 from audit.pruning import NotOwnedUp
 from audit.signer import Frozen, scrub
 from consent.belgian_time import instant
-from exchange import installation, log_rotation
+from exchange import key_rotation, log_rotation
 from exchange.checkpointing import Elsewhere
 from exchange.exporting import (
     client_bundle,
@@ -30,20 +30,10 @@ from exchange.flows.erase_client import Erased, Erasure, erase_client, finish_er
 from exchange.flows.expire_parts import expire_parts
 from exchange.flows.export_log import Asker, Evidence, export_client, export_handover, export_range
 from exchange.flows.prune_log import prune_log, sweep_log
-from exchange.flows.rotate_keys import close_rotation, name_kek, rewrap_keys
 from exchange.notary import witness_policy
 from exchange.operations import Line, OperationRefused
-from exchange.security.keys import (
-    KeyRing,
-    KeysBehind,
-    read_key_ring,
-    replace_key_ring,
-    with_new_epoch,
-    without_older_epochs,
-)
 from exchange.services import SHARD, Services
 from exchange.viewing import write_view
-from exchange.writer import Busy
 from policies.decision import Refused
 from policies.vocabulary import ClientId, Handle, HandoverId, OrganisationId, Reason
 
@@ -79,30 +69,8 @@ def keys_rotate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
 
     With `use` log: the key that signs the log's heads instead.
     """
-    if asked.get("use") == "log":
-        turn = log_rotation.destroy_old if asked.get("destroy_old") else log_rotation.begin
-        yield turn(services)
-        return
-    path = services.settings.data_dir / "keys.json"
-    before = _ring_in_force(services, path)
-    if asked.get("destroy_old"):
-        wrapped = _rewrap(services, before)
-        replace_key_ring(without_older_epochs(before), path)
-        services.writer.submit(rewrap_keys, read_key_ring(path)).result()
-        yield {"epoch": before.epoch, "wrapped": wrapped, "destroyed": len(before.kek) - 1}
-        return
-    ring = with_new_epoch(before)
-    replace_key_ring(ring, path)
-    try:
-        services.writer.submit(name_kek, ring).result()
-    except (Busy, KeysBehind):
-        # Nothing was wrapped under it yet, here or elsewhere.
-        replace_key_ring(before, path)
-        raise OperationRefused("the keys can not be rotated now; see: overdracht doctor") from None
-    wrapped = _rewrap(services, ring)
-    keks = before.kek[before.epoch], ring.kek[ring.epoch]
-    services.writer.submit(close_rotation, *keks).result()
-    yield {"epoch": ring.epoch, "wrapped": wrapped, "destroyed": 0}
+    of = log_rotation if asked.get("use") == "log" else key_rotation
+    yield of.destroy_old(services) if asked.get("destroy_old") else of.begin(services)
 
 
 def retention_run(services: Services, _asked: Mapping[str, Any]) -> Iterator[Line]:
@@ -268,25 +236,6 @@ def _prunable(services: Services) -> int:
         except Frozen as damaged:
             raise OperationRefused(f"{damaged.why}; see: overdracht audit verify") from None
     return size
-
-
-def _rewrap(services: Services, ring: KeyRing) -> int:
-    total = 0
-    while step := services.writer.submit(rewrap_keys, ring).result().value:
-        total += step if isinstance(step, int) else 0
-    return total
-
-
-def _ring_in_force(services: Services, path: Path) -> KeyRing:
-    """The ring in the file. Raises `OperationRefused` when another one wraps for all hosts."""
-    ring = read_key_ring(path)
-    with services.database.reading() as connection:
-        known = installation.known(connection, shard=SHARD)
-    if known is not None and ring.wrapping != (known.kek_epoch, known.kek):
-        raise OperationRefused(
-            "another host rotated the keys; copy its keys.json to this one first"
-        )
-    return ring
 
 
 def _erased(done: Erased) -> Line:

@@ -5,6 +5,10 @@ from typing import Annotated
 
 import typer
 
+from exchange.admin_socket import listens
+from exchange.key_rings import move_ring
+from exchange.operations import OperationRefused
+from exchange.settings import KeyRingKind, read_settings
 from exchange.terminal import Json, done, print_json, say
 
 clients = typer.Typer(no_args_is_help=True, help="People whose data is held here.")
@@ -72,8 +76,25 @@ def keys_rotate(
         say(f"{len(result['ended'])} keys are destroyed." if destroy_old else "Both keys sign.")
         return
     say(f"Epoch {result['epoch']}: {result['wrapped']} keys wrapped anew.")
+    if result.get("resumed"):
+        say("This was the rest of a turn that had been cut short. For a new one, run it again.")
     if result["destroyed"]:
         say(f"{result['destroyed']} earlier key-encrypting keys are destroyed.")
+
+
+@keys.command("move")
+def keys_move() -> None:
+    """Have the key ring kept as OVERDRACHT_KEY_RING says. Stop the service before.
+
+    Moved out of a plain file, turn the keys too: whoever has a copy of that file has those keys.
+    """
+    settings = read_settings()
+    if listens(settings.data_dir):
+        raise OperationRefused("the service runs; stop it first")
+    before = move_ring(settings)
+    say(f"The key ring was kept by: {before.value}. Now by: {settings.key_ring.value}.")
+    if before is KeyRingKind.FILE:
+        say("Next: overdracht keys rotate. When no older backup is needed: add --destroy-old.")
 
 
 @retention.command("run")

@@ -1,7 +1,7 @@
-"""Where wrapped keys stand: a file of its own on SQLite, a schema of its own on PostgreSQL.
+"""Where the wrapped keys stand, apart from the log: what is taken from there is erased.
 
-The file has `secure_delete`, so that no backup of the log holds a key that was destroyed; the
-schema is left out of dumps of the log.
+On SQLite they lie in a file of their own with `secure_delete`, so that no backup of the log
+holds them; on PostgreSQL in a schema of their own, left out of dumps of the log.
 """
 
 import threading
@@ -17,7 +17,6 @@ from sqlalchemy import (
     MetaData,
     Table,
     delete,
-    func,
     select,
     update,
 )
@@ -52,7 +51,7 @@ class Shelf(Protocol):
     """Where wrapped keys stand. `put` is durable before the batch that uses them commits.
 
     `drop` destroys keys with the batch's transaction, or marks them so that `finish` does it
-    right after. `outside` are keys wrapped under another epoch than this, some at a time.
+    right after. `after` are keys in the order of their ids, some at a time.
     """
 
     def asking(self, key_id: bytes) -> list[Asked]: ...
@@ -61,8 +60,8 @@ class Shelf(Protocol):
     def put(self, connection: Connection, rows: Mapping[bytes, bytes]) -> None: ...
     def drop(self, connection: Connection, key_ids: Iterable[bytes]) -> None: ...
     def finish(self, connection: Connection) -> list[bytes]: ...
-    def outside(
-        self, connection: Connection, epoch: int, limit: int
+    def after(
+        self, connection: Connection, key_id: bytes, limit: int
     ) -> list[tuple[bytes, bytes]]: ...
     def replace(
         self, connection: Connection, rows: Mapping[bytes, tuple[bytes, bytes]]
@@ -124,12 +123,12 @@ class FileShelf:
             connection.execute(delete(PendingShred).where(mine))
         return marked
 
-    def outside(self, connection: Connection, epoch: int, limit: int) -> list[tuple[bytes, bytes]]:  # noqa: ARG002 - a file of its own
+    def after(self, connection: Connection, key_id: bytes, limit: int) -> list[tuple[bytes, bytes]]:  # noqa: ARG002 - a file of its own
         with self._turn:
             rows = self._file.execute(
                 "SELECT key_id, wrapped FROM audit_key_store"
-                " WHERE shard = ? AND substr(wrapped, 2, 4) <> ? LIMIT ?",
-                (self._shard, epoch.to_bytes(4, "big"), limit),
+                " WHERE shard = ? AND key_id > ? ORDER BY key_id LIMIT ?",
+                (self._shard, key_id, limit),
             ).fetchall()
         return [(bytes(key_id), bytes(wrapped)) for key_id, wrapped in rows]
 
@@ -197,12 +196,10 @@ class SchemaShelf:
     def finish(self, connection: Connection) -> list[bytes]:  # noqa: ARG002 - the key died with its batch
         return []
 
-    def outside(self, connection: Connection, epoch: int, limit: int) -> list[tuple[bytes, bytes]]:
-        under = func.substr(KEYS.c.wrapped, 2, 4)
-        older = select(KEYS.c.key_id, KEYS.c.wrapped).where(
-            KEYS.c.shard == self._shard, under != epoch.to_bytes(4, "big")
-        )
-        rows = connection.execute(older.limit(limit))
+    def after(self, connection: Connection, key_id: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        mine = (KEYS.c.shard == self._shard) & (KEYS.c.key_id > key_id)
+        found = select(KEYS.c.key_id, KEYS.c.wrapped).where(mine).order_by(KEYS.c.key_id)
+        rows = connection.execute(found.limit(limit))
         return [(bytes(key_id), bytes(wrapped)) for key_id, wrapped in rows]
 
     def replace(self, connection: Connection, rows: Mapping[bytes, tuple[bytes, bytes]]) -> None:

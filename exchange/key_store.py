@@ -1,7 +1,8 @@
-"""The wrapped keys of clients and actors, kept apart from the log: destroying a row erases."""
+"""The keys of clients and actors in use: unwrapped in memory, wrapped on their shelf."""
 
 import os
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
@@ -9,7 +10,7 @@ from audit.parts import Mac, blind, fingerprint, wrapped_under
 from audit.prepared import Answer, Asked
 from exchange.database import Database
 from exchange.key_shelves import FileShelf, SchemaShelf, Shelf
-from exchange.security.keys import KEY_BYTES, KeyDestroyed, KeyRing, KeysBehind
+from exchange.security.keys import KEY_BYTES, KeyDestroyed, KeyRing, KeysBehind, Use
 
 CACHED = 10_000
 """Unwrapped keys held in memory at most; erasing one drops it at once."""
@@ -20,6 +21,13 @@ def _key_id(client: str) -> bytes:
 
 
 _ALL = 2**31
+
+
+class Rewrapped(NamedTuple):
+    """How many of some keys were wrapped anew, and the last of them; none when that was all."""
+
+    wrapped: int
+    last: bytes | None
 
 
 class KeyStore:
@@ -38,10 +46,10 @@ class KeyStore:
         self._cached: dict[bytes, bytes] = {}
         self._proposed: dict[bytes, bytes] = {}
         self._new: dict[bytes, bytes] = {}
-        self.nobody = ring.derived("audit-nobody")
+        self.nobody = ring.derived(Use.AUDIT_NOBODY)
         self._blinding, self._naming = (
-            Mac(ring.derived("audit-index")),
-            Mac(ring.derived("actor-id")),
+            Mac(ring.derived(Use.AUDIT_INDEX)),
+            Mac(ring.derived(Use.ACTOR_ID)),
         )
 
     def key(self, key_id: bytes) -> bytes:
@@ -162,16 +170,22 @@ class KeyStore:
 
     def living(self, connection: Connection) -> set[bytes]:
         """The ids of all keys that were not destroyed."""
-        return {key_id for key_id, _ in self._shelf.outside(connection, 0, _ALL)}
+        return {key_id for key_id, _ in self._shelf.after(connection, b"", _ALL)}
 
-    def rewrap(self, connection: Connection, ring: KeyRing, limit: int) -> int:
-        """Wrap some keys anew under the ring's epoch; how many were changed, 0 when all are."""
+    def rewrap(
+        self, connection: Connection, ring: KeyRing, *, limit: int, after: bytes
+    ) -> Rewrapped:
+        """Have the next `limit` keys wrapped under the ring's epoch, and all that are new."""
         self._ring = ring
-        old = self._shelf.outside(connection, ring.epoch, limit)
-        rows = {key_id: (was, ring.wrap(key_id, ring.unwrap(key_id, was))) for key_id, was in old}
+        looked_at = self._shelf.after(connection, after, limit)
+        rows = {
+            key_id: (was, ring.wrap(key_id, ring.unwrap(key_id, was)))
+            for key_id, was in looked_at
+            if wrapped_under(was) != ring.epoch
+        }
         if rows:
             self._shelf.replace(connection, rows)
-        return len(rows)
+        return Rewrapped(len(rows), looked_at[-1][0] if looked_at else None)
 
     def _forget(self, key_id: bytes) -> None:
         self._cached.pop(key_id, None)

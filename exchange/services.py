@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import hmac
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from exchange.flows.freeze_log import freeze_log
 from exchange.flows.give_consent import Receipts
 from exchange.flows.push_handover import push_handover
 from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
+from exchange.key_rings import key_provider, opened_ring
 from exchange.key_store import KeyStore, open_key_store
 from exchange.migrations import migrate, require_current
 from exchange.notary import (
@@ -47,11 +49,11 @@ from exchange.reader import Reader
 from exchange.security.client_assertions import ClientAssertions
 from exchange.security.contexts import RECEIPT
 from exchange.security.jose_profile import sign
-from exchange.security.keys import KeyRing, new_key_ring, read_key_ring, write_key_ring
+from exchange.security.keys import Use
 from exchange.security.tokens import AccessTokens, Caller, signer_from_jwk
 from exchange.security.used_assertions import UsedAssertions
 from exchange.security.vault import Vault
-from exchange.settings import Profile, Settings
+from exchange.settings import KeyRingKind, Profile, Settings
 from exchange.steady_clock import SteadyClock
 from exchange.tally import Tally
 from exchange.transaction import Outcome, Transaction
@@ -170,9 +172,11 @@ def _services(
     else:
         require_current(database)
     _guarded(database)
-    ring = _key_ring(settings.data_dir / "keys.json", database)
-    path = settings.data_dir / "keys.json"
-    keys = open_key_store(database, ring, shard=SHARD, reread=lambda: read_key_ring(path))
+    with database.reading() as connection:
+        ring = opened_ring(settings, needed=_opened(connection))
+    # A batch may read a file again, and never waits for a safe: see what a command may touch.
+    reread = key_provider(settings).read if settings.key_ring is KeyRingKind.FILE else None
+    keys = open_key_store(database, ring, shard=SHARD, reread=reread)
     vault = Vault(keys.key, shard=SHARD)
     keys.on_forgetting(vault.forget)
     _join(database, keys)
@@ -215,12 +219,14 @@ def _services(
         vault=vault,
         tokens=AccessTokens(signer_from_jwk(ring.token_signing), settings.issuer, settings.issuer),
         assertions=ClientAssertions(settings.issuer),
-        committer=Committer(ring.derived("commitments"), keys),
+        committer=Committer(ring.derived(Use.COMMITMENTS), keys),
         rulebook=Rulebook(Decider(overlay), demo=settings.profile is Profile.DEMO),
         receipts=Receipts(settings.issuer, lambda claims: sign(RECEIPT, claims, receipts)),
-        receipt_key=receipt_key(origin, ring.derived(f"audit-receipt {origin}")),
+        receipt_key=receipt_key(
+            origin, hmac.digest(ring.derived(Use.AUDIT_RECEIPT), origin.encode(), "sha256")
+        ),
         reads_directory=DirectoryReader(shard=SHARD),
-        cursor_key=ring.derived("cursors"),
+        cursor_key=ring.derived(Use.CURSORS),
         admission=admission,
         checkpointing=checkpointing(
             settings, database, writer, admission, vouching, logs_clock, shard=SHARD
@@ -249,8 +255,11 @@ def _services(
 
 
 def open_keys(settings: Settings, database: Database) -> KeyStore:
-    """The keys of an installation that exists, for those who only look. Raises `KeysRefused`."""
-    ring = read_key_ring(settings.data_dir / "keys.json")
+    """The keys of an installation that exists, for those who only look.
+
+    Raises `KeysRefused` or `Unsafe`.
+    """
+    ring = key_provider(settings).read()
     return open_key_store(database, ring, shard=SHARD)
 
 
@@ -269,16 +278,6 @@ def _purposes() -> str:
 def note_start(tx: Transaction, version: str) -> Outcome[None]:
     """Log that the service has started, with which version."""
     return Outcome(None, (AdminStarted(ver=version, cfg="1"),))
-
-
-def _key_ring(path: Path, database: Database) -> KeyRing:
-    if not path.exists():
-        with database.reading() as connection:
-            keyless = _opened(connection)
-        if keyless:
-            raise Unsafe(f"there is a log but no {path.name}; restore the keys from their backup")
-        write_key_ring(new_key_ring(), path)
-    return read_key_ring(path)
 
 
 def _guarded(database: Database) -> None:

@@ -15,6 +15,14 @@ class Profile(StrEnum):
     PRODUCTION = "production"
 
 
+class KeyRingKind(StrEnum):
+    """Who keeps the key ring: a file alone, or a file that Vault or a token has sealed."""
+
+    FILE = "file"
+    VAULT = "vault"
+    PKCS11 = "pkcs11"
+
+
 class Settings(BaseSettings):
     """Read once, in the composition root; every other part gets plain values."""
 
@@ -42,6 +50,38 @@ class Settings(BaseSettings):
 
     sqlite_journal: Annotated[str, StringConstraints(pattern=r"^(wal|delete)$")] = "wal"
     """`delete` is slower and safe on every SQLite; `wal` needs one free of the WAL-reset fault."""
+
+    key_ring: KeyRingKind = KeyRingKind.FILE
+    """`file`: `keys.json` in `data_dir` (0600) holds the keys. `vault`, `pkcs11`: it opens with
+    HashiCorp Vault's transit engine, or with a token (HSM), alone. To change it: `keys move`."""
+
+    vault_address: Annotated[
+        str, StringConstraints(pattern=r"^(https://[^/?#\s@]+|http://127\.0\.0\.1(:[0-9]+)?)?$")
+    ] = ""
+    """Where Vault listens, with TLS; without it only an agent on this very machine."""
+
+    vault_key: Annotated[
+        str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_/-]{0,100}/[A-Za-z0-9_-]{1,100}$")
+    ] = "transit/overdracht"
+    """Mount and name of the transit key. Of this installation alone: old versions are destroyed."""
+
+    vault_token_file: Path | None = None
+    """File (0600) with the token; read anew each time, so that an agent may renew it."""
+
+    vault_ca_file: Path | None = None
+    """Certificates to trust for Vault; without: those of this machine."""
+
+    pkcs11_module: Path | None = None
+    """The library of the token."""
+
+    pkcs11_token: Annotated[str, StringConstraints(max_length=32)] = ""
+    """The label of the token, of which there must be one."""
+
+    pkcs11_key: Annotated[str, StringConstraints(min_length=1, max_length=64)] = "overdracht"
+    """The label of the keys in it. Of this installation alone."""
+
+    pkcs11_pin_file: Path | None = None
+    """File (0600) with the PIN of the token's user."""
 
     log_key: Path | None = None
     """The private keys that sign the log's heads (0600); without: `log.key` in `data_dir`."""
@@ -90,6 +130,10 @@ class Settings(BaseSettings):
     )
     """Who sends it as a bearer token may read `/metrics`. Empty: nobody, and there is no such
     address. Not bound to the loopback: behind a proxy every request comes from there."""
+
+    @property
+    def key_ring_path(self) -> Path:
+        return self.data_dir / "keys.json"
 
     @property
     def log_key_path(self) -> Path:

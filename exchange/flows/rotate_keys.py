@@ -11,6 +11,7 @@ from audit import log, published
 from audit.events import AdminChanged, KeyRotated
 from audit.parts import fingerprint
 from exchange import installation
+from exchange.key_store import Rewrapped
 from exchange.security.keys import KeyRing, KeysBehind
 from exchange.transaction import Outcome, Transaction
 
@@ -30,9 +31,9 @@ def name_kek(tx: Transaction, ring: KeyRing) -> Outcome[None]:
     return Outcome(None)
 
 
-def rewrap_keys(tx: Transaction, ring: KeyRing) -> Outcome[int]:
-    """Wrap some more keys under the ring's newest epoch; how many, and 0 when all of them are."""
-    return Outcome(tx.keys.rewrap(tx.connection, ring, STEP))
+def rewrap_keys(tx: Transaction, ring: KeyRing, after: bytes = b"") -> Outcome[Rewrapped]:
+    """Wrap the keys with ids after `after` under the ring's newest epoch, some at a time."""
+    return Outcome(tx.keys.rewrap(tx.connection, ring, limit=STEP, after=after))
 
 
 def close_rotation(tx: Transaction, old: bytes, new: bytes) -> Outcome[None]:

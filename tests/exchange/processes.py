@@ -1,16 +1,22 @@
 """What other processes do: services of their own on the same data, really apart from ours."""
 
 import multiprocessing
+import os
 import resource
+import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from fastapi.testclient import TestClient
+from sqlalchemy import event
 
 from exchange.app import create_app
+from exchange.flows import rotate_keys
+from exchange.keeping import keys_rotate
 from exchange.services import build_services
 from exchange.settings import Settings
 from exchange.writer import NotStored
@@ -82,3 +88,17 @@ def ask_for_token(
     answer = asking.post("/oauth/token", data=form)
     services.close()
     answers.put((answer.status_code, answer.json().get("error")))
+
+
+def rotate_until_killed(settings: Settings, commits: int) -> None:
+    """Turn the key that wraps all others, two a step; killed before COMMIT number `commits`."""
+    rotate_keys.STEP = 2
+    services = build_services(settings, clock=Clock())
+    left = count(1)
+
+    def die(_connection: Any) -> None:
+        if next(left) == commits:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    event.listen(services.database.writing_engine, "commit", die)
+    list(keys_rotate(services, {}))

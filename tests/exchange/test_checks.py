@@ -13,6 +13,7 @@ from exchange.settings import Settings
 from tests.builders import Clock
 from tests.exchange.commands import PATIENCE, note
 from tests.exchange.console import Overdracht, command_line
+from tests.exchange.safes import Outside
 
 
 @pytest.fixture
@@ -107,3 +108,39 @@ def test_migrate_brings_a_new_database_up_to_date_and_again_changes_nothing(
 
     assert [overdracht("migrate").code for _ in range(2)] == [0, 0]
     assert (tmp_path / "new" / "overdracht.db").exists()
+
+
+def test_doctor_says_what_is_wrong_with_the_safe_of_the_key_ring(
+    settings: Settings,
+    vault: Outside,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert vault.vault is not None
+    said = {name: str(value) for name, value in vault.reached.items()}
+    for name, value in said.items():
+        monkeypatch.setenv(f"OVERDRACHT_{name.upper()}", value)
+    overdracht = command_line(settings, monkeypatch, capsys)
+
+    before = overdracht("doctor")
+    moved = overdracht("keys", "move")
+    well = overdracht("doctor")
+    vault.vault.instead = lambda request: request.send_error(503)
+    sealed = overdracht("doctor", "--json")
+    started = overdracht("audit", "checkpoint")
+
+    assert (before.code, well.code, sealed.code, started.code) == (1, 0, 1, 2)
+    assert "is not sealed by vault; run: overdracht keys move" in before.words
+    assert "was kept by: file. Now by: vault. Next: overdracht keys rotate." in moved.words
+    (bad,) = [each for each in sealed.json["findings"] if not each["good"]]
+    assert bad["mend"] == "Vault is sealed or in maintenance; unseal it"
+    assert "unseal it" in started.words
+
+
+def test_keys_are_not_moved_under_a_running_server(
+    overdracht: Overdracht, server: Services
+) -> None:
+    moved = overdracht("keys", "move")
+
+    assert moved.code == 2
+    assert "the service runs; stop it first" in moved.words

@@ -183,7 +183,7 @@ def epochs(services: Services) -> set[int]:
     """The epochs under which the living keys are wrapped."""
     shelf = services.keys._shelf  # noqa: SLF001 - what stands there
     with services.database.reading() as connection:
-        return {wrapped_under(wrapped) for _, wrapped in shelf.outside(connection, 0, 10_000)}
+        return {wrapped_under(wrapped) for _, wrapped in shelf.after(connection, b"", 10_000)}
 
 
 def rotate(services: Services, *, destroy: bool = False) -> None:

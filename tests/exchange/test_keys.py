@@ -1,6 +1,8 @@
 """The key ring: one file, for its owner alone, from which every other secret comes."""
 
+import base64
 import json
+import os
 import stat
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,8 @@ from exchange.security.keys import (
     KeyDestroyed,
     KeyRing,
     KeysRefused,
+    Use,
+    is_guessed,
     new_key_ring,
     read_key_ring,
     write_key_ring,
@@ -96,21 +100,43 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 def test_t109_d_two_installations_share_no_secret() -> None:
     def secrets(ring: KeyRing) -> list[Any]:
         signing = [ring.token_signing["d"], ring.receipt_signing["d"]]
-        return [ring.master, ring.derived("audit-index"), *ring.kek.values(), *signing]
+        return [ring.master, ring.derived(Use.AUDIT_INDEX), *ring.kek.values(), *signing]
 
     one, other = secrets(new_key_ring()), secrets(new_key_ring())
 
     assert len({*one, *other}) == len(one) + len(other)
 
 
+GUESSED = [bytes(32), b"k" * 32, bytes(range(32)), bytes(range(32, 0, -1)), b"changeme" * 4]
+
+
+@pytest.mark.case("T109")
+@pytest.mark.parametrize("key", GUESSED, ids=["zeros", "one", "up", "down", "word"])
+@pytest.mark.parametrize("where", ["master", "kek", "token_signing", "receipt_signing"])
+def test_t109_d_a_start_with_a_key_that_anybody_can_guess_is_refused_with_its_mend(
+    written: Path, where: str, key: bytes
+) -> None:
+    body = json.loads(written.read_text())
+    text = base64.b64encode(key).decode()
+    signing = {"d": base64.urlsafe_b64encode(key).decode().rstrip("=")}
+    body[where] = {"master": text, "kek": {"1": text}}.get(where) or body[where] | signing
+    written.write_text(json.dumps(body))
+
+    with pytest.raises(KeysRefused, match=r"can guess; .* remove it and start again") as refused:
+        build_services(Settings(data_dir=written.parent))
+    assert text not in str(refused.value)
+
+
+def test_no_key_that_is_made_here_looks_like_a_guess() -> None:
+    assert not any(is_guessed(os.urandom(KEY_BYTES)) for _ in range(10_000))
+
+
 def test_each_use_has_a_key_of_its_own_and_always_the_same(ring: KeyRing) -> None:
-    uses = ("commitments", "cursors", "audit-index", "actor-id", "audit-nobody")
+    keys = {ring.derived(use) for use in Use}
 
-    keys = {ring.derived(use) for use in uses}
-
-    assert len(keys) == len(uses)
+    assert len(keys) == len(Use) >= 5
     assert {len(key) for key in keys} == {KEY_BYTES}
-    assert ring.derived("cursors") == ring.derived("cursors")
+    assert ring.derived(Use.CURSORS) == ring.derived(Use.CURSORS)
     assert ring.master not in keys
 
 

@@ -75,6 +75,15 @@ def test_a_postgresql_address_is_given_its_driver_once(
         ("PUBLIC_BASE_URL", "https://overdracht.example/"),
         ("PUBLIC_BASE_URL", "https://overdracht.example?s3cret=1"),
         ("PUBLIC_BASE_URL", ""),
+        ("KEY_RING", "s3cret"),
+        ("VAULT_ADDRESS", "http://vault.example"),
+        ("VAULT_ADDRESS", "http://127.0.0.1.example"),
+        ("VAULT_ADDRESS", "https://vault.example/v1"),
+        ("VAULT_ADDRESS", "https://s3cret@vault.example"),
+        ("VAULT_KEY", "s3cret"),
+        ("VAULT_KEY", "transit/../sys"),
+        ("VAULT_KEY", "transit/s3cret?x=1"),
+        ("PKCS11_KEY", ""),
     ],
 )
 def test_what_is_out_of_bounds_is_refused_by_name_and_without_its_value(

@@ -1,7 +1,6 @@
 """I7: no personal data in URLs, logs, spans, error bodies, file names or plain columns."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
@@ -10,13 +9,13 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from sqlalchemy import MetaData, Table, inspect, select
 
 from exchange.services import Services
 from exchange.serving import server_for
 from exchange.transaction import Outcome, Transaction
 from tests.builders import Broker
 from tests.invariants.canaries import IDENTITY, NOTE, PERSONAL, Flight, flown, found_in
+from tests.invariants.stored import plain, rows
 
 OURS = frozenset({"client", "consent", "handover"})
 """Names in paths: each stands for an opaque id."""
@@ -44,23 +43,6 @@ def flight(broker: Broker, tmp_path: Path) -> Flight:
     exports = tmp_path / "exports"
     exports.mkdir()
     return flown(broker, exports)
-
-
-def rows(services: Services) -> Iterator[tuple[str, str, object]]:
-    """Table, column and value of everything that is stored, as the database gives it."""
-    with services.database.reading() as connection:
-        schemas = inspect(connection).get_schema_names()
-        for schema in schemas if not services.database.is_sqlite else [None]:
-            if schema in {"information_schema", "pg_catalog"}:
-                continue
-            for name in inspect(connection).get_table_names(schema=schema):
-                table = Table(name, MetaData(), autoload_with=connection, schema=schema)
-                for row in connection.execute(select(table)).mappings():
-                    yield from ((name, column, value) for column, value in row.items())
-
-
-def plain(value: object) -> bytes:
-    return bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
 
 
 @pytest.mark.case("T110")
