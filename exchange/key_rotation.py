@@ -81,6 +81,7 @@ def _name(services: Services, provider: KeyProvider, ring: KeyRing, before: KeyR
     known = _known(services)
     if known is not None and ring.wrapping == (known.kek_epoch, known.kek):
         return
+    services.keys.offer(ring)
     try:
         services.writer.submit(name_kek, ring).result()
     except (Busy, KeysBehind):

@@ -41,6 +41,7 @@ class KeyStore:
         self, ring: KeyRing, shelf: Shelf, reread: Callable[[], KeyRing] | None = None
     ) -> None:
         self._ring, self._shelf, self._reread = ring, shelf, reread
+        self._offered = ring
         self._ending: set[bytes] = set()
         self._forgetting: Callable[[bytes], None] = lambda _: None
         self._cached: dict[bytes, bytes] = {}
@@ -111,12 +112,21 @@ class KeyStore:
         """Epoch and fingerprint of the key that wraps here what is new."""
         return self._ring.wrapping
 
+    def offer(self, ring: KeyRing) -> None:
+        """A ring that is about to be named to all hosts: taken as soon as it has been.
+
+        So a ring that lies in a safe need not be asked for while a batch waits.
+        """
+        self._offered = ring
+
     def catch_up(self, epoch: int, kek: str) -> None:
         """Have the key that wraps for all hosts, by its epoch and fingerprint.
 
         Reads the ring's file again when this host is behind. Raises `KeysBehind`: what this host
         would wrap could be lost, and what others wrapped would look destroyed.
         """
+        if not self._wraps(epoch, kek) and self._offered.wrapping == (epoch, kek):
+            self._ring = self._offered
         if not self._wraps(epoch, kek) and self._reread is not None:
             self._ring = self._reread()
         if not self._wraps(epoch, kek):
