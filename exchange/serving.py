@@ -14,10 +14,14 @@ from sqlalchemy.exc import DBAPIError
 
 from exchange.admin_socket import AdminSocket
 from exchange.app import create_app
+from exchange.arrival import arrival
 from exchange.checkpointing import Signing
+from exchange.database import Unsafe
 from exchange.flows.expire_handovers import expire_handovers
 from exchange.observability import log, without_words
 from exchange.services import VERSION, Services, note_start
+from exchange.settings import Settings
+from exchange.threshold import walls
 from exchange.writer import Busy, NotStored, Writer
 
 EXIT_STUCK = 75
@@ -25,6 +29,9 @@ STUCK_SECONDS = 5.0
 """A batch that runs longer than this will not end well: the process is ended, and restarted."""
 
 SWEEP_SECONDS = 30.0
+
+MOST_CONNECTIONS = 900
+"""One more gets 503. Fewer than the files that a process may commonly have open (1024)."""
 
 
 class Upkeep:
@@ -66,7 +73,9 @@ def is_stuck(writer: Writer, now: float) -> bool:
 
 
 def server_for(services: Services, host: str, port: int) -> uvicorn.Server:
-    """The HTTP server; not yet started."""
+    """The HTTP server; not yet started. Raises `Unsafe` when its certificate can not be used."""
+    settings = services.settings
+    _check_certificate(settings)
     config = uvicorn.Config(
         create_app(services),
         host=host,
@@ -76,7 +85,11 @@ def server_for(services: Services, host: str, port: int) -> uvicorn.Server:
         server_header=False,
         date_header=False,
         loop="uvloop",
-        http="httptools",
+        http=arrival(walls(https=settings.https)),
+        ws="none",
+        limit_concurrency=MOST_CONNECTIONS,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=20,
         forwarded_allow_ips="",
@@ -85,6 +98,14 @@ def server_for(services: Services, host: str, port: int) -> uvicorn.Server:
     for name in ("uvicorn.error", "asyncio"):
         logging.getLogger(name).addFilter(without_words)
     return uvicorn.Server(config)
+
+
+def _check_certificate(settings: Settings) -> None:
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if (certificate is None) != (key is None):
+        raise Unsafe("set both OVERDRACHT_TLS_CERTIFICATE and OVERDRACHT_TLS_KEY, or neither")
+    if key is not None and key.stat().st_mode & 0o077:
+        raise Unsafe(f"others may read the key of the certificate; run: chmod 600 {key}")
 
 
 def serve(services: Services, host: str, port: int) -> None:

@@ -4,8 +4,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BeforeValidator,
+    Field,
+    IPvAnyNetwork,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Profile(StrEnum):
@@ -13,6 +19,14 @@ class Profile(StrEnum):
 
     DEMO = "demo"
     PRODUCTION = "production"
+
+
+def _listed(value: object) -> object:
+    return (
+        [each.strip() for each in value.split(",") if each.strip()]
+        if isinstance(value, str)
+        else value
+    )
 
 
 class Settings(BaseSettings):
@@ -33,6 +47,17 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8080"
     )
     """Scheme and host that clients see. Issuer and addresses come from it, never from a Host."""
+
+    proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """Addresses or networks, with commas between, of the proxies that end TLS before us: their
+    `X-Forwarded-Proto` is believed, and nobody else's. Needed when `public_base_url` is https and
+    no certificate is set: what does not come over https is then refused."""
+
+    tls_certificate: Path | None = None
+    """PEM file with the certificate chain, to end TLS here; needs `tls_key`."""
+
+    tls_key: Path | None = None
+    """PEM file (0600) with the key of `tls_certificate`."""
 
     queue_capacity: Annotated[int, Field(ge=1, le=100_000)] = 2048
     """Commands that may wait for the writer; one more gets 503. Withdrawals have 256 extra."""
@@ -91,6 +116,11 @@ class Settings(BaseSettings):
         if not self.database_url:
             return f"sqlite:///{self.data_dir / 'overdracht.db'}"
         return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def https(self) -> bool:
+        """Whether clients reach us over https, here or at a proxy before us."""
+        return self.public_base_url.startswith("https:")
 
     @property
     def issuer(self) -> str:

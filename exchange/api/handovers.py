@@ -132,8 +132,8 @@ class Acknowledgement(Body):
 
 @router.post("", status_code=201)
 async def post_handover(
-    body: Annotated[NewHandover, Depends(body_of(NewHandover))],
     caller: HandoverCaller,
+    body: Annotated[NewHandover, Depends(body_of(NewHandover))],
     services: RequestServices,
     idempotency_key: Annotated[str | None, Header(max_length=400)] = None,
 ) -> Response:
@@ -201,8 +201,8 @@ async def get_handover(
 @router.post("/{handover}/acceptance")
 async def post_acceptance(
     handover: HandoverPath,
-    body: Annotated[Acceptance, Depends(body_of(Acceptance))],
     caller: HandoverCaller,
+    body: Annotated[Acceptance, Depends(body_of(Acceptance))],
     services: RequestServices,
 ) -> Response:
     """Take the client on."""
@@ -213,8 +213,8 @@ async def post_acceptance(
 @router.post("/{handover}/refusal")
 async def post_refusal(
     handover: HandoverPath,
-    body: Annotated[NewRefusal, Depends(body_of(NewRefusal))],
     caller: HandoverCaller,
+    body: Annotated[NewRefusal, Depends(body_of(NewRefusal))],
     services: RequestServices,
 ) -> Response:
     """Do not take the client on, and say why; access ends."""
@@ -224,8 +224,8 @@ async def post_refusal(
 @router.post("/{handover}/first-contact")
 async def post_first_contact(
     handover: HandoverPath,
-    body: Annotated[FirstContact, Depends(body_of(FirstContact))],
     caller: HandoverCaller,
+    body: Annotated[FirstContact, Depends(body_of(FirstContact))],
     services: RequestServices,
 ) -> Response:
     """Say that recipient and client have met."""
@@ -236,8 +236,8 @@ async def post_first_contact(
 @router.post("/{handover}/closure")
 async def post_closure(
     handover: HandoverPath,
-    body: Annotated[Closure, Depends(body_of(Closure))],
     caller: HandoverCaller,
+    body: Annotated[Closure, Depends(body_of(Closure))],
     services: RequestServices,
 ) -> Response:
     """Close the handover with its outcome; access ends."""
@@ -248,8 +248,8 @@ async def post_closure(
 @router.post("/{handover}/revocation")
 async def post_revocation(
     handover: HandoverPath,
-    body: Annotated[NewRevocation, Depends(body_of(NewRevocation))],
     caller: HandoverCaller,
+    body: Annotated[NewRevocation, Depends(body_of(NewRevocation))],
     services: RequestServices,
 ) -> Response:
     """Take your own handover back; the recipient's access ends."""
@@ -259,8 +259,8 @@ async def post_revocation(
 @router.post("/{handover}/acknowledgement")
 async def post_acknowledgement(
     handover: HandoverPath,
-    body: Annotated[Acknowledgement, Depends(body_of(Acknowledgement))],
     caller: HandoverCaller,
+    body: Annotated[Acknowledgement, Depends(body_of(Acknowledgement))],
     services: RequestServices,
 ) -> Response:
     """Say that you have done what a notice asked, for instance erased your copy."""
