@@ -14,6 +14,7 @@ from audit.live import verify_log
 from audit.log import NotOpened
 from audit.signer import Frozen, last_signed
 from consent.belgian_time import instant
+from exchange import tenancy
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.migrations import SchemaBehind, require_current
 from exchange.notary import witness_policy
@@ -97,6 +98,18 @@ def _guarded(settings: Settings) -> None:
         raise NotGood(f"guards are off ({', '.join(absent)}); {mend}")
 
 
+def _tenants_apart(settings: Settings) -> None:
+    with _opened(settings) as database, database.reading() as connection:
+        absent, exempt = tenancy.missing(connection), tenancy.exempt(connection)
+    if exempt:
+        raise NotGood("come in as a role that is no superuser and has not BYPASSRLS")
+    with _opened(settings) as database, database.reading(tenant=tenancy.NOBODY) as connection:
+        absent += [] if database.is_sqlite else tenancy.shown(connection)
+    if absent:
+        mend = "find out who switched them off, then: overdracht migrate --guards"
+        raise NotGood(f"policies are off or changed ({', '.join(absent)}); {mend}")
+
+
 def _keys_readable(settings: Settings) -> None:
     with _opened(settings) as database:
         open_keys(settings, database).close()
@@ -147,6 +160,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], None]], ...] = (
     ("the database keeps what it acknowledged", _durable),
     ("the schema is current", _schema_current),
     ("the log is only added to", _guarded),
+    ("on PostgreSQL no tenant's rows are shown to another", _tenants_apart),
     ("the key ring can be read, by its owner alone", _keys_readable),
     ("the log holds", _log_holds),
     ("the log is the one that was signed", _log_is_the_one_that_was_signed),

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from audit import guards
 from audit.log import NotOpened
+from exchange import tenancy
 from exchange.audit_commands import audit
 from exchange.backup_commands import backup
 from exchange.checks import Finding, examine
@@ -128,7 +129,7 @@ def demo(
 @app.command("migrate")
 def migrate_schema(
     put_back: Annotated[
-        bool, typer.Option("--guards", help="Put back guards of the log that were taken off.")
+        bool, typer.Option("--guards", help="Put back guards and policies that were taken off.")
     ] = False,
 ) -> None:
     """Bring the database's schema up to date. Stop the service before, on SQLite."""
@@ -140,6 +141,7 @@ def migrate_schema(
     if put_back:
         with database.writing(shard=SHARD) as connection:
             guards.put_up(connection, guards.missing(connection))
+            tenancy.put_up(connection)
     database.close()
     say("The schema is up to date.")
 

@@ -104,7 +104,8 @@ async def put_summary(
     expected = _version(if_match)
     for _ in range(ATTEMPTS):
         deposit, told = await services.reader.run(
-            lambda found: _deposit(found, services, caller, handle_in(client), sections, expected)
+            lambda found: _deposit(found, services, caller, handle_in(client), sections, expected),
+            tenant=caller.organisation,
         )
         try:
             committed = await services.writer.run(deposit_summary, caller, deposit)

@@ -178,7 +178,8 @@ async def get_handovers(
     before = None if cursor is None else _place(services, mine, cursor)
     wanted = Page(box == "inbox", state, before, limit + 1)
     page = await services.reader.run(
-        lambda found: listed(found, looking(services, found, caller), wanted)
+        lambda found: listed(found, looking(services, found, caller), wanted),
+        tenant=caller.organisation,
     )
     items, more = page[:limit], len(page) > limit
     following = _cursor(services, mine, items[-1].offered_at, items[-1].id) if more else None
@@ -191,7 +192,8 @@ async def get_handover(
 ) -> Response:
     """One handover with its events: to its sender and its recipient, and to nobody else."""
     shown = await services.reader.run(
-        lambda found: envelope(found, looking(services, found, caller), handover_in(handover))
+        lambda found: envelope(found, looking(services, found, caller), handover_in(handover)),
+        tenant=caller.organisation,
     )
     if shown is None:
         raise RequestRefused(NOT_AVAILABLE)
