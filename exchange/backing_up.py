@@ -101,12 +101,8 @@ def _dump_postgresql(
     database: Database, out: Path, shard: int, tell: Tell
 ) -> tuple[str, Mapping[str, Any]]:
     program = shutil.which("pg_dump")
-    words = [
-        "--format=custom",
-        "--enable-row-security",
-        f"--exclude-schema={SCHEMA}",
-        f"--file={out / _POSTGRESQL}",
-    ]
+    words = ["--format=custom", f"--exclude-schema={SCHEMA}", "--enable-row-security"]
+    words.append(f"--file={out / _POSTGRESQL}")
     if program is None:
         asked = " ".join([f'PGOPTIONS="{_SEES_ALL}" pg_dump', *words])
         raise Unsafe(f"pg_dump is not in the PATH; install it, or on the server: {asked}")
