@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from exchange.problems import HEADERS_TOO_LARGE, MALFORMED, Problem
+from exchange.problems import HEADERS_TOO_LARGE, MALFORMED, UNAVAILABLE, Problem
 from exchange.threshold import Headers, refusing, with_walls
 
 MOST_HEAD = 16_384
@@ -26,6 +26,9 @@ TAKEN_SECONDS = 30.0
 
 MOST_WAITING = 32
 """Requests that may wait on one connection for the answer to an earlier one."""
+
+MOST_CONNECTIONS = 900
+"""What is asked over one more gets 503. A process may commonly have 1024 files open."""
 
 HTTP = frozenset({"1.0", "1.1"})
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
@@ -123,6 +126,8 @@ class Arrival(HttpToolsProtocol):
                 self._chunked = True
         if self.parser.get_http_version() not in HTTP:
             self._refuse(MALFORMED)
+        elif len(self.connections) > MOST_CONNECTIONS:
+            self._refuse(UNAVAILABLE)
         else:
             super().on_headers_complete()
 

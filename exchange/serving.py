@@ -30,9 +30,6 @@ STUCK_SECONDS = 5.0
 
 SWEEP_SECONDS = 30.0
 
-MOST_CONNECTIONS = 900
-"""One more gets 503. Fewer than the files that a process may commonly have open (1024)."""
-
 
 class Upkeep:
     """What must happen without anybody asking: deadlines, and a look at the writer's health."""
@@ -87,7 +84,6 @@ def server_for(services: Services, host: str, port: int) -> uvicorn.Server:
         loop="uvloop",
         http=arrival(walls(https=settings.https)),
         ws="none",
-        limit_concurrency=MOST_CONNECTIONS,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
         timeout_keep_alive=30,

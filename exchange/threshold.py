@@ -15,6 +15,7 @@ from exchange.problems import (
     HTTPS_NEEDED,
     MALFORMED,
     NOT_ALLOWED,
+    UNAVAILABLE,
     Problem,
 )
 
@@ -142,6 +143,8 @@ def refusing(problem: Problem) -> Headers:
     """The headers of a problem document, the walls aside."""
     length = str(len(problem.body())).encode()
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", length)]
+    if problem is UNAVAILABLE:
+        headers.append((b"retry-after", b"1"))
     if problem is NOT_ALLOWED:
         # RFC 9110, section 15.5.6. Which address it is has not been looked up.
         headers.append((b"allow", b"GET, POST, PUT"))

@@ -30,6 +30,15 @@ def listening(services: Services, *more: Callable[..., Any]) -> Iterator[int]:
         thread.join()
 
 
+@contextmanager
+def holding(port: int) -> Iterator[None]:
+    """A connection that was answered once and then holds still."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as stranger:
+        stranger.sendall(request("GET /healthz"))
+        assert stranger.recv(65_536)
+        yield
+
+
 def sent(port: int, *pieces: bytes, half_close: bool = True) -> bytes:
     """All that is answered until the server hangs up, each piece sent as a packet of its own."""
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as stranger:

@@ -15,6 +15,7 @@ from tests.cases.listening import (
     HOST,
     bytewise,
     flooding,
+    holding,
     listening,
     request,
     sent,
@@ -179,3 +180,39 @@ def test_who_asks_on_and_on_without_waiting_is_hung_up_on(port: int) -> None:
     with pytest.raises((BrokenPipeError, ConnectionResetError)):
         flooding(port, request("GET /healthz") * 100, times=10_000)
     assert statuses(sent(port, request("GET /healthz", "Connection: close"))) == [200]
+
+
+def test_connections_that_hold_still_leave_room_for_a_refusal_and_then_for_others(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrival, "MOST_CONNECTIONS", 2)
+    asked = request("GET /healthz", "Connection: close")
+
+    with listening(services) as port:
+        with holding(port), holding(port):
+            refused = sent(port, asked)
+        served = sent(port, asked)
+
+    assert statuses(refused) == [503]
+    assert b"\r\nretry-after: 1\r\n" in refused
+    assert statuses(served) == [200]
+
+
+@pytest.mark.case("T110")
+def test_t110a_what_is_no_request_is_not_repeated_in_any_log(
+    services: Services, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name = b"Vanhoutteghem"
+    with listening(services) as port:
+        for text in (
+            b"GET /" + name,
+            b"GET /x HTTP/1.1\r\n" + name + b"\r\n\r\n",
+            CHUNKED + b"\r\n" + name,
+            request("GET /healthz", f"Upgrade: {name.decode()}", "Connection: upgrade"),
+            request(f"POST /{name.decode()}?{name.decode()}", "Content-Length: x"),
+            name * 10_000,
+        ):
+            assert name not in sent(port, text)
+
+    told = capfd.readouterr()
+    assert name.decode() not in told.out + told.err
