@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install test demo lock format bench bench-security
+.PHONY: install test cases demo lock format bench bench-security
 
 install: .venv/installed
 
@@ -18,6 +18,9 @@ test: install
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+cases: install
+	$(BIN)/python -m tests.cases.report $(ARGS)
 
 demo: install
 	$(BIN)/overdracht demo $(ARGS)

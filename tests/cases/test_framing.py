@@ -70,11 +70,14 @@ def port(services: Services) -> Any:
 
 
 @pytest.mark.case("T97")
+@pytest.mark.parametrize("part", ["a", "b", "c"])
 @pytest.mark.parametrize("cut", [whole, bytewise])
 def test_t97_what_two_readers_could_frame_differently_is_refused_and_ends_the_connection(
-    port: int, cut: Callable[[bytes], Iterable[bytes]]
+    port: int, cut: Callable[[bytes], Iterable[bytes]], part: str
 ) -> None:
     for name, text in SMUGGLING.items():
+        if not name.startswith(part):
+            continue
         answer = sent(port, *cut(text), half_close=False)
 
         assert statuses(answer) == [400], name

@@ -80,6 +80,7 @@ OVERRIDES = ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override")
         ("DELETE", "/v1/clients", {}),
         ("POST", "/v1/handovers/x", {}),
     ],
+    ids=[f"{part}-{number}" for number, part in enumerate("aaaaaabbbbcccc")],
 )
 def test_t100_no_method_but_those_of_the_address_reaches_it(
     broker: Broker, method: str, path: str, headers: dict[str, str]
