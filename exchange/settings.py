@@ -63,7 +63,10 @@ class Settings(BaseSettings):
     """Commands that may wait for the writer; one more gets 503. Withdrawals have 256 extra."""
 
     max_body_bytes: Annotated[int, Field(ge=1024, le=4_194_304)] = 262_144
-    """Largest request body in bytes; one more byte gets 413."""
+    """Largest request body in bytes, that of a summary; one more byte gets 413."""
+
+    small_body_bytes: Annotated[int, Field(ge=1024, le=4_194_304)] = 65_536
+    """The same for every other address."""
 
     sqlite_journal: Annotated[str, StringConstraints(pattern=r"^(wal|delete)$")] = "wal"
     """`delete` is slower and safe on every SQLite; `wal` needs one free of the WAL-reset fault."""

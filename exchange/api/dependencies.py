@@ -22,9 +22,6 @@ from policies.summary_model import told_name
 
 M = TypeVar("M", bound=BaseModel)
 MAX_DEPTH = 32
-MOST_BYTES = 65_536
-"""Largest body in bytes, where an address does not take more or less."""
-
 JSON_TYPE = re.compile(r'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?', re.IGNORECASE)
 MAX_PLACES = 50
 """Problems of one body that are named; the rest waits until these are mended."""
@@ -69,23 +66,28 @@ def only_header(request: Request, name: str) -> str:
     return values[0]
 
 
-def body_of(model: type[M], most: int = MOST_BYTES) -> Callable[[Request], Awaitable[M]]:
-    """A dependency: the JSON body of at most so many bytes, held strictly against the model."""
+def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
+    """A dependency: the JSON body, read strictly and held against the model."""
 
     async def body(request: Request) -> M:
-        return fitting(model, await json_of(request, most))
+        return fitting(model, await json_of(request))
 
     return body
 
 
-async def json_of(request: Request, most: int = MOST_BYTES) -> Any:
-    """The JSON value of the body. Refuses what two readers could understand differently."""
+async def json_of(request: Request, most: int | None = None) -> Any:
+    """The JSON value of the body. Refuses what two readers could understand differently.
+
+    `most` bytes of it are taken; where nothing is said, what the settings give a small body.
+    """
     # A type that a form of another site can send without asking first is never taken.
     if not JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
         raise RequestRefused(MALFORMED, (("content-type", "application/json_needed"),))
+    services: Services = request.app.state.services
     raw = await request.body()
     try:
-        return read_json(raw, max_bytes=most, max_depth=MAX_DEPTH)
+        limit = services.settings.small_body_bytes if most is None else most
+        return read_json(raw, max_bytes=limit, max_depth=MAX_DEPTH)
     except NotJson as error:
         if error.code is JsonFault.TOO_LARGE:
             raise RequestRefused(TOO_LARGE) from None

@@ -48,7 +48,7 @@ class Query(Body):
         return self
 
 
-_caller, _body = caller_with("query"), body_of(Query, 8_192)
+_caller, _body = caller_with("query"), body_of(Query)
 
 
 @router.post("/query")

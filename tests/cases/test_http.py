@@ -164,7 +164,7 @@ def test_t102_two_content_types_or_an_encoding_are_refused(broker: Broker) -> No
 @pytest.mark.parametrize(
     ("who", "method", "path", "most"),
     [
-        ("vdab-gent", "POST", "/v1/summaries/query", 8_192),
+        ("vdab-gent", "POST", "/v1/summaries/query", 65_536),
         ("destap-ww", "POST", "/v1/clients", 65_536),
         ("destap-ww", "PUT", "/v1/clients/x/summary", 262_144),
     ],
