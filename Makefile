@@ -1,5 +1,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PACKAGES := adapters audit consent exchange policies
 
 .PHONY: install test cases demo lock format bench bench-security
 
@@ -15,6 +16,7 @@ install: .venv/installed
 test: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(PACKAGES)
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/pytest
