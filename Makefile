@@ -1,7 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
+PACKAGES := adapters audit consent exchange policies
 
-.PHONY: install test demo lock format bench bench-security
+.PHONY: install test cases demo lock format bench bench-security
 
 install: .venv/installed
 
@@ -15,9 +16,13 @@ install: .venv/installed
 test: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(PACKAGES)
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+cases: install
+	$(BIN)/python -m tests.cases.report $(ARGS)
 
 demo: install
 	$(BIN)/overdracht demo $(ARGS)

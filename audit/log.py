@@ -125,7 +125,9 @@ def append(
     counters = [(after.shard, each.key_id, each.blind, each.n, 0) for each in subjects.values()]
     if about_nobody(events):
         # An entry about nobody costs what one about somebody does: time must not tell them apart.
-        counters.append((after.shard, NOBODY, keys.blind("sub", ""), 0, 0))
+        # It is another number each time, as SQLite writes no page that stays the same; and below
+        # zero, as nobody has entries of their own.
+        counters.append((after.shard, NOBODY, keys.blind("sub", ""), -now.size, 0))
     moved = records.add_batch(
         connection,
         records.Batch(*sealer.rows, counters),

@@ -5,8 +5,10 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from exchange.api import audit, clients, consents, handovers, health, summaries, tlog, tokens
+from exchange.api.declarations import methods_of
 from exchange.observability import log
 from exchange.problems import (
     FAILURES,
@@ -22,6 +24,7 @@ from exchange.problems import (
     RequestRefused,
 )
 from exchange.services import Services
+from exchange.threshold import Threshold
 from policies.deposit import ContentRefused
 
 _OURS = 500
@@ -35,9 +38,18 @@ _BY_STATUS = {
 }
 
 
+class Service(FastAPI):
+    """The application behind its threshold, which is outside even of what answers mistakes."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        settings = self.state.services.settings
+        inside = super().build_middleware_stack()
+        return Threshold(inside, https=settings.https, proxies=settings.proxies)
+
+
 def create_app(services: Services) -> FastAPI:
     """The service. Hot routes stand first: they are tried one after another."""
-    app = FastAPI(
+    app = Service(
         title="Overdracht",
         version="1",
         docs_url=None,
@@ -69,6 +81,8 @@ async def tell(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = "1"
     if problem is NOT_AUTHENTICATED:
         headers["WWW-Authenticate"] = 'DPoP algs="ES256", Bearer'
+    if problem is NOT_ALLOWED:
+        headers["Allow"] = ", ".join(methods_of(request.url.path))
     return Response(problem.body(**more), problem.status, headers, kind)
 
 

@@ -23,6 +23,7 @@ from audit.start_checks import LogDamaged, require_whole
 from audit.tree import root_of
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.key_shelves import SCHEMA
+from exchange.tenancy import EVERYBODY, TENANT
 
 FORMAT = 1
 PAGES = 2048
@@ -93,13 +94,17 @@ def _copy_sqlite(
         _sync(path)
 
 
+_SEES_ALL = f"-c {TENANT}={EVERYBODY}"
+
+
 def _dump_postgresql(
     database: Database, out: Path, shard: int, tell: Tell
 ) -> tuple[str, Mapping[str, Any]]:
     program = shutil.which("pg_dump")
-    words = ["--format=custom", f"--exclude-schema={SCHEMA}", f"--file={out / _POSTGRESQL}"]
+    words = ["--format=custom", f"--exclude-schema={SCHEMA}", "--enable-row-security"]
+    words.append(f"--file={out / _POSTGRESQL}")
     if program is None:
-        asked = " ".join(["pg_dump", *words])
+        asked = " ".join([f'PGOPTIONS="{_SEES_ALL}" pg_dump', *words])
         raise Unsafe(f"pg_dump is not in the PATH; install it, or on the server: {asked}")
     with _as_seen_once(database) as (connection, snapshot):
         tell(0, 1)
@@ -137,6 +142,7 @@ def _reached(url: str) -> dict[str, str]:
         "PGPASSWORD": said.password,
         "PGDATABASE": said.database,
         "PGSSLMODE": said.query.get("sslmode"),
+        "PGOPTIONS": _SEES_ALL,
     }
     return {name: str(value) for name, value in known.items() if value}
 

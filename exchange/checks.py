@@ -14,7 +14,7 @@ from audit.live import verify_log
 from audit.log import NotOpened
 from audit.signer import Frozen, last_signed
 from consent.belgian_time import instant
-from exchange import installation
+from exchange import installation, tenancy
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.key_rings import key_provider
 from exchange.migrations import SchemaBehind, require_current
@@ -110,6 +110,18 @@ def _only_adds(settings: Settings) -> None:
         )
 
 
+def _tenants_apart(settings: Settings) -> None:
+    with _opened(settings) as database, database.reading() as connection:
+        absent, exempt = tenancy.missing(connection), tenancy.exempt(connection)
+    if exempt:
+        raise NotGood("come in as a role that is no superuser and has not BYPASSRLS")
+    with _opened(settings) as database, database.reading(tenant=tenancy.NOBODY) as connection:
+        absent += [] if database.is_sqlite else tenancy.shown(connection)
+    if absent:
+        mend = "find out who switched them off, then: overdracht migrate --guards"
+        raise NotGood(f"policies are off or changed ({', '.join(absent)}); {mend}")
+
+
 def _keys_readable(settings: Settings) -> None:
     with _opened(settings) as database:
         open_keys(settings, database).close()
@@ -175,6 +187,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], None]], ...] = (
     ("the schema is current", _schema_current),
     ("the log is only added to", _guarded),
     ("the database role may only add to the log", _only_adds),
+    ("on PostgreSQL no tenant's rows are shown to another", _tenants_apart),
     ("the key ring can be read, by its owner alone", _keys_readable),
     ("all hosts have one key ring, and none has found the log to be wrong", _hosts_agree),
     ("the log holds", _log_holds),

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from audit import guards
 from audit.log import NotOpened
+from exchange import tenancy
 from exchange.audit_commands import audit
 from exchange.backup_commands import backup
 from exchange.checks import Finding, examine
@@ -129,7 +130,7 @@ def demo(
 @app.command("migrate")
 def migrate_schema(
     put_back: Annotated[
-        bool, typer.Option("--guards", help="Put back guards of the log that were taken off.")
+        bool, typer.Option("--guards", help="Put back guards and policies that were taken off.")
     ] = False,
     role: Annotated[
         str, typer.Option(help="PostgreSQL: the role that the service works as; made, if new.")
@@ -150,6 +151,7 @@ def migrate_schema(
     if put_back:
         with database.writing(shard=SHARD) as connection:
             guards.put_up(connection, guards.missing(connection))
+            tenancy.put_up(connection)
     if role:
         with database.writing(shard=SHARD) as connection:
             grant(connection, role)

@@ -16,6 +16,7 @@ from sqlalchemy.pool import QueuePool
 from sqlmodel import SQLModel
 
 from audit.prepared import Prepared, together
+from exchange.tenancy import EVERYBODY, NOBODY, TENANT
 
 CONVENTION = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -148,13 +149,16 @@ class Database:
                 yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self, *, tenant: str = EVERYBODY) -> Iterator[Connection]:
         """Look, without a lock, at one state from the first statement to the last.
 
-        The database itself refuses to write here.
+        The database itself refuses to write here, and on PostgreSQL shows of clients what is
+        the tenant's alone.
         """
-        with self.reading_engine.connect() as connection, connection.begin():
-            yield connection
+        with self.reading_engine.connect() as opened:
+            connection = opened.execution_options(**{TENANT: tenant})
+            with connection.begin():
+                yield connection
 
 
 def sqlite_path(url: str) -> str:
@@ -232,12 +236,15 @@ def _prepare_postgresql(connection: Any, _record: Any) -> None:
 _LOOK = Prepared("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 _LOCK = Prepared("SELECT pg_advisory_xact_lock(?, ?)")
 _HURRY = Prepared("SET LOCAL statement_timeout = '2s'")
+# Until the transaction ends, so that a pooled connection carries it to nobody else.
+_FOR = Prepared(f"SELECT set_config('{TENANT}', ?, true)")
 
 
 def _begin_postgresql(connection: Connection) -> None:
-    shard = connection.get_execution_options().get(WRITES)
+    options = connection.get_execution_options()
+    shard, tenant = options.get(WRITES), options.get(TENANT, NOBODY)
     if shard is None:
-        together(connection, (_LOOK, [()]))
+        together(connection, (_LOOK, [()]), (_FOR, [(tenant,)]))
     else:
         # Other processes wait here, and then see all that we committed. One round trip.
-        together(connection, (_LOCK, [(LOCK_CLASS, shard)]), (_HURRY, [()]))
+        together(connection, (_LOCK, [(LOCK_CLASS, shard)]), (_HURRY, [()]), (_FOR, [(EVERYBODY,)]))

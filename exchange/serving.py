@@ -15,11 +15,15 @@ from sqlalchemy.exc import DBAPIError
 
 from exchange.admin_socket import AdminSocket
 from exchange.app import create_app
+from exchange.arrival import arrival
 from exchange.checkpointing import Signing
+from exchange.database import Unsafe
 from exchange.flows.expire_handovers import expire_handovers
 from exchange.observability import log, without_words
 from exchange.publishing import keep_publishing
 from exchange.services import SHARD, VERSION, Services, note_start
+from exchange.settings import Settings
+from exchange.threshold import walls
 from exchange.writer import Busy, NotStored, Writer
 
 EXIT_STUCK = 75
@@ -75,7 +79,9 @@ def _publish(services: Services) -> None:
 
 
 def server_for(services: Services, host: str, port: int) -> uvicorn.Server:
-    """The HTTP server; not yet started."""
+    """The HTTP server; not yet started. Raises `Unsafe` when its certificate can not be used."""
+    settings = services.settings
+    _check_certificate(settings)
     config = uvicorn.Config(
         create_app(services),
         host=host,
@@ -85,7 +91,10 @@ def server_for(services: Services, host: str, port: int) -> uvicorn.Server:
         server_header=False,
         date_header=False,
         loop="uvloop",
-        http="httptools",
+        http=arrival(walls(https=settings.https)),
+        ws="none",
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=20,
         forwarded_allow_ips="",
@@ -94,6 +103,14 @@ def server_for(services: Services, host: str, port: int) -> uvicorn.Server:
     for name in ("uvicorn.error", "asyncio"):
         logging.getLogger(name).addFilter(without_words)
     return uvicorn.Server(config)
+
+
+def _check_certificate(settings: Settings) -> None:
+    certificate, key = settings.tls_certificate, settings.tls_key
+    if (certificate is None) != (key is None):
+        raise Unsafe("set both OVERDRACHT_TLS_CERTIFICATE and OVERDRACHT_TLS_KEY, or neither")
+    if key is not None and key.stat().st_mode & 0o077:
+        raise Unsafe(f"others may read the key of the certificate; run: chmod 600 {key}")
 
 
 def serve(services: Services, host: str, port: int) -> None:

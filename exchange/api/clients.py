@@ -72,8 +72,8 @@ class NewFlags(Body):
 
 @router.post("")
 async def post_client(
-    body: Annotated[NewClient, Depends(body_of(NewClient))],
     caller: ClientCaller,
+    body: Annotated[NewClient, Depends(body_of(NewClient))],
     services: RequestServices,
 ) -> Response:
     """The handle by which you know this client: a new one, or the one you have already."""
@@ -92,8 +92,8 @@ async def post_client(
 @router.put("/{client}/flags")
 async def put_flags(
     client: ClientPath,
-    body: Annotated[NewFlags, Depends(body_of(NewFlags))],
     caller: ClientCaller,
+    body: Annotated[NewFlags, Depends(body_of(NewFlags))],
     services: RequestServices,
 ) -> Response:
     """Replace the client's internal flags (restriction, danger, death, inquiry)."""
@@ -156,11 +156,12 @@ async def put_summary(
     if_match: Annotated[str | None, Header(max_length=40)] = None,
 ) -> Response:
     """Store sections of the client's summary; those that are not sent stay as they are."""
-    sections = _sections(await json_of(request))
+    sections = _sections(await json_of(request, services.settings.max_body_bytes))
     expected = _version(if_match)
     for _ in range(ATTEMPTS):
         deposit, told = await services.reader.run(
-            lambda found: _deposit(found, services, caller, handle_in(client), sections, expected)
+            lambda found: _deposit(found, services, caller, handle_in(client), sections, expected),
+            tenant=caller.organisation,
         )
         try:
             committed = await services.writer.run(deposit_summary, caller, deposit)

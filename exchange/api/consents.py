@@ -89,8 +89,8 @@ async def get_consents(
 @router.post("/consents/{consent}/withdrawal")
 async def post_withdrawal(
     consent: ConsentPath,
-    body: Annotated[NewWithdrawal, Depends(body_of(NewWithdrawal))],
     caller: ConsentCaller,
+    body: Annotated[NewWithdrawal, Depends(body_of(NewWithdrawal))],
     services: RequestServices,
 ) -> Response:
     """Stop sharing, at once: no fetch after this answer rests on what was withdrawn.

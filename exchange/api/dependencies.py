@@ -1,5 +1,6 @@
 """What a route may ask for: the services, a caller with a scope, a body of a certain form."""
 
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
@@ -22,6 +23,7 @@ from policies.summary_model import told_name
 
 M = TypeVar("M", bound=BaseModel)
 MAX_DEPTH = 32
+JSON_TYPE = re.compile(r'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?', re.IGNORECASE)
 MAX_PLACES = 50
 """Problems of one body that are named; the rest waits until these are mended."""
 
@@ -91,15 +93,19 @@ def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
     return body
 
 
-async def json_of(request: Request) -> Any:
-    """The JSON value of the body. Refuses what two readers could understand differently."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
+async def json_of(request: Request, most: int | None = None) -> Any:
+    """The JSON value of the body. Refuses what two readers could understand differently.
+
+    `most` bytes of it are taken; where nothing is said, what the settings give a small body.
+    """
+    # A type that a form of another site can send without asking first is never taken.
+    if not JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
         raise RequestRefused(MALFORMED, (("content-type", "application/json_needed"),))
     services: Services = request.app.state.services
     raw = await request.body()
     try:
-        return read_json(raw, max_bytes=services.settings.max_body_bytes, max_depth=MAX_DEPTH)
+        limit = services.settings.small_body_bytes if most is None else most
+        return read_json(raw, max_bytes=limit, max_depth=MAX_DEPTH)
     except NotJson as error:
         if error.code is JsonFault.TOO_LARGE:
             raise RequestRefused(TOO_LARGE) from None

@@ -132,8 +132,8 @@ class Acknowledgement(Body):
 
 @router.post("", status_code=201)
 async def post_handover(
-    body: Annotated[NewHandover, Depends(body_of(NewHandover))],
     caller: HandoverCaller,
+    body: Annotated[NewHandover, Depends(body_of(NewHandover))],
     services: RequestServices,
     idempotency_key: Annotated[str | None, Header(max_length=400)] = None,
 ) -> Response:
@@ -147,7 +147,7 @@ async def post_handover(
         purpose=body.purpose,
         reason_code=body.reason_code,
         urgency=body.urgency,
-        key=hashlib.sha256(idempotency_key.encode()).digest(),
+        key=_key(caller, idempotency_key),
         fingerprint=hashlib.sha256(text).digest(),
         sections=None if body.sections is None else frozenset(map(Section, body.sections)),
         appointment=_given(body.appointment),
@@ -178,7 +178,8 @@ async def get_handovers(
     before = None if cursor is None else _place(services, mine, cursor)
     wanted = Page(box == "inbox", state, before, limit + 1)
     page = await services.reader.run(
-        lambda found: listed(found, looking(services, found, caller), wanted)
+        lambda found: listed(found, looking(services, found, caller), wanted),
+        tenant=caller.organisation,
     )
     items, more = page[:limit], len(page) > limit
     following = _cursor(services, mine, items[-1].offered_at, items[-1].id) if more else None
@@ -191,7 +192,8 @@ async def get_handover(
 ) -> Response:
     """One handover with its events: to its sender and its recipient, and to nobody else."""
     shown = await services.reader.run(
-        lambda found: envelope(found, looking(services, found, caller), handover_in(handover))
+        lambda found: envelope(found, looking(services, found, caller), handover_in(handover)),
+        tenant=caller.organisation,
     )
     if shown is None:
         raise RequestRefused(NOT_AVAILABLE)
@@ -201,8 +203,8 @@ async def get_handover(
 @router.post("/{handover}/acceptance")
 async def post_acceptance(
     handover: HandoverPath,
-    body: Annotated[Acceptance, Depends(body_of(Acceptance))],
     caller: HandoverCaller,
+    body: Annotated[Acceptance, Depends(body_of(Acceptance))],
     services: RequestServices,
 ) -> Response:
     """Take the client on."""
@@ -213,8 +215,8 @@ async def post_acceptance(
 @router.post("/{handover}/refusal")
 async def post_refusal(
     handover: HandoverPath,
-    body: Annotated[NewRefusal, Depends(body_of(NewRefusal))],
     caller: HandoverCaller,
+    body: Annotated[NewRefusal, Depends(body_of(NewRefusal))],
     services: RequestServices,
 ) -> Response:
     """Do not take the client on, and say why; access ends."""
@@ -224,8 +226,8 @@ async def post_refusal(
 @router.post("/{handover}/first-contact")
 async def post_first_contact(
     handover: HandoverPath,
-    body: Annotated[FirstContact, Depends(body_of(FirstContact))],
     caller: HandoverCaller,
+    body: Annotated[FirstContact, Depends(body_of(FirstContact))],
     services: RequestServices,
 ) -> Response:
     """Say that recipient and client have met."""
@@ -236,8 +238,8 @@ async def post_first_contact(
 @router.post("/{handover}/closure")
 async def post_closure(
     handover: HandoverPath,
-    body: Annotated[Closure, Depends(body_of(Closure))],
     caller: HandoverCaller,
+    body: Annotated[Closure, Depends(body_of(Closure))],
     services: RequestServices,
 ) -> Response:
     """Close the handover with its outcome; access ends."""
@@ -248,8 +250,8 @@ async def post_closure(
 @router.post("/{handover}/revocation")
 async def post_revocation(
     handover: HandoverPath,
-    body: Annotated[NewRevocation, Depends(body_of(NewRevocation))],
     caller: HandoverCaller,
+    body: Annotated[NewRevocation, Depends(body_of(NewRevocation))],
     services: RequestServices,
 ) -> Response:
     """Take your own handover back; the recipient's access ends."""
@@ -259,8 +261,8 @@ async def post_revocation(
 @router.post("/{handover}/acknowledgement")
 async def post_acknowledgement(
     handover: HandoverPath,
-    body: Annotated[Acknowledgement, Depends(body_of(Acknowledgement))],
     caller: HandoverCaller,
+    body: Annotated[Acknowledgement, Depends(body_of(Acknowledgement))],
     services: RequestServices,
 ) -> Response:
     """Say that you have done what a notice asked, for instance erased your copy."""
@@ -268,6 +270,11 @@ async def post_acknowledgement(
         acknowledge_notice, caller, handover_in(handover), body.ack_of
     )
     return _moved(settled(committed))
+
+
+def _key(caller: Caller, text: str) -> bytes:
+    """An application's own: another one of the same organisation may choose the same text."""
+    return hashlib.sha256(f"{caller.application}\n{text}".encode()).digest()
 
 
 def handover_in(text: str) -> HandoverId:

@@ -10,8 +10,10 @@ from fastapi import FastAPI, Response
 from sqlalchemy import event
 
 from exchange.app import create_app
+from exchange.arrival import arrival
 from exchange.services import Services, build_services
 from exchange.settings import read_settings
+from exchange.threshold import walls
 
 PREPARED = b'{"summary":' + b'"' + b"x" * 2000 + b'"}'
 """About as long as the answer to a fetch."""
@@ -33,7 +35,7 @@ def main(port: int, flush_ms: float) -> None:
         access_log=False,
         log_level="error",
         loop="uvloop",
-        http="httptools",
+        http=arrival(walls(https=False)),
         server_header=False,
         date_header=False,
         proxy_headers=False,

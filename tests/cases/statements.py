@@ -10,7 +10,7 @@ from exchange.services import Services
 from exchange.transaction import Outcome, Transaction
 from policies.decision import Refused
 
-_VALUE = re.compile(r"[xX]?'(?:[^']|'')*'|\b[0-9]+\b|\bNULL\b")
+_VALUE = re.compile(r"[xX]?'(?:[^']|'')*'|-?\b[0-9]+\b|\bNULL\b")
 
 
 @contextmanager

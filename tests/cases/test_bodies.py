@@ -78,7 +78,7 @@ DOORS = {
 @pytest.fixture
 def services(settings: Settings, clock: Clock) -> Iterator[Services]:
     """A broker that takes the largest bodies it can be set to take."""
-    large = settings.model_copy(update={"max_body_bytes": LARGEST})
+    large = settings.model_copy(update={"max_body_bytes": LARGEST, "small_body_bytes": LARGEST})
     built = build_services(large, clock=clock)
     yield built
     built.close()

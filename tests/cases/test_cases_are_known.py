@@ -1,23 +1,12 @@
 """Every case that a test claims to prove is one of the numbered ones."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parents[1]
+from tests.cases.known import marked, proved
+
 CASE = re.compile(r"T(0[1-9]|[1-9][0-9]|10[0-9]|110)|AL(0[1-9]|1[0-9]|2[0-6])")
-MARKED = re.compile(r"pytest\.mark\.case\(([^)]*)\)")
-
-
-def marked() -> dict[str, list[str]]:
-    """What stands in every case marker, by file."""
-    found = {
-        str(path.relative_to(TESTS)): MARKED.findall(path.read_text("utf-8"))
-        for path in sorted(TESTS.rglob("test_*.py"))
-        if path != Path(__file__)
-    }
-    return {name: markers for name, markers in found.items() if markers}
 
 
 def test_every_marker_names_one_numbered_case() -> None:
@@ -38,9 +27,7 @@ PROVED = ("T41", "T49", "T58", "T59", "T60", "T82", "T84", "T85", "T86", "T88", 
 
 @pytest.mark.parametrize("case", PROVED)
 def test_the_case_is_proved_somewhere(case: str) -> None:
-    proved = {marker.strip('"') for markers in marked().values() for marker in markers}
-
-    assert case in proved
+    assert case in proved()
 
 
 @pytest.mark.parametrize("text", ["T0", "T00", "T1", "T111", "T999", "t01", "T01a"])

@@ -1,6 +1,8 @@
 """T82 at the door of the import: a damaged row is left out or cleaned, its neighbours come in."""
 
 import json
+import resource
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +62,7 @@ def test_t82_a_damaged_line_is_rejected_or_cleaned_and_its_neighbour_is_stored(
 ) -> None:
     damaged = FAULTS[fault](json.dumps(person("DS0001", MARK), ensure_ascii=False))
     sound = json.dumps(person("DS0002", "Bert")).encode()
-    (tmp_path / "codebook.csv").write_bytes((DATA / "destap" / "codebook.csv").read_bytes())
+    code_book(tmp_path)
     (tmp_path / "clients.jsonl").write_bytes(damaged + b"\n" + sound + b"\n")
 
     report = imported(broker, "registration-jsonl", "destap-ww", tmp_path / "clients.jsonl")
@@ -171,3 +173,65 @@ def given_name(broker: Broker, organisation: str, reference: str) -> str | None:
     sections = holder.get(f"/v1/clients/{handle}/summary").json()["sections"]
     value: str | None = sections.get("ident", {}).get("given_name", {}).get("value")
     return value
+
+
+@pytest.mark.case("T104")
+def test_t104_b_an_archive_is_no_export_however_much_it_would_unpack_to(
+    broker: Broker, tmp_path: Path
+) -> None:
+    bomb = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("clients.jsonl", b"\0" * 50_000_000)
+    assert bomb.stat().st_size < 100_000
+    code_book(tmp_path)
+    folder = export(tmp_path)
+    (folder / "clienten.csv").write_bytes(bomb.read_bytes())
+
+    began = peak_memory()
+    report = imported(broker, "registration-jsonl", "destap-ww", bomb)
+    with pytest.raises(ImportRefused, match=r"clienten\.csv"):
+        imported(broker, "registration-csv", "leerwinkel-wvl", folder)
+
+    assert (report.stored, report.clients) == (0, 0)
+    assert {each["code"] for each in report.rejected} == {"not_json"}
+    assert peak_memory() - began < 20_000_000
+
+
+@pytest.mark.case("T104")
+def test_t104_c_a_million_rows_are_read_one_by_one_and_each_is_numbered(
+    broker: Broker, tmp_path: Path
+) -> None:
+    code_book(tmp_path)
+    many = tmp_path / "clients.jsonl"
+    sound = json.dumps(person("DS0001", "Anna")).encode()
+    many.write_bytes(b"{\n" * 1_000_000 + sound + b"\n")
+
+    report = imported(broker, "registration-jsonl", "destap-ww", many)
+
+    assert report.stored == 1
+    assert report.document()["codes"] == {"not_json": 1_000_000}
+    assert report.rejected[0] == {"where": line(1), "code": "not_json"}
+    assert report.rejected[-1] == {"where": line(1_000_000), "code": "not_json"}
+
+
+@pytest.mark.case("T104")
+def test_t104_d_a_row_in_another_encoding_is_named_by_its_number(
+    broker: Broker, tmp_path: Path
+) -> None:
+    code_book(tmp_path)
+    rows = [json.dumps(person(f"DS000{n}", "Zoë"), ensure_ascii=False) for n in (1, 2, 3)]
+    encoded = [rows[0].encode(), rows[1].encode("cp1252"), rows[2].encode()]
+    (tmp_path / "clients.jsonl").write_bytes(b"\n".join(encoded) + b"\n")
+
+    report = imported(broker, "registration-jsonl", "destap-ww", tmp_path / "clients.jsonl")
+
+    assert (report.stored, report.rejected) == (2, [{"where": line(2), "code": "not_json"}])
+
+
+def code_book(folder: Path) -> None:
+    (folder / "codebook.csv").write_bytes((DATA / "destap" / "codebook.csv").read_bytes())
+
+
+def peak_memory() -> int:
+    """Bytes that this process ever held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
+from sqlmodel import col
 
+from audit.records import AuditSubject
+from audit.tallies import miscounted
+from exchange.services import SHARD
 from tests.builders import Broker, logged
 from tests.cases.classes import HOLDER, PARTNER, REASONS, queries, queries_by_handle
 from tests.cases.statements import statements
@@ -70,6 +75,30 @@ def test_t59_each_class_costs_the_same_statements_in_the_same_order(
     assert len(told["unknown"]) >= LEAST
     assert told["unconsented"] == told["unknown"]
     assert told["denied"] == told["unknown"]
+
+
+@pytest.mark.case("T59")
+def test_t59_an_entry_about_nobody_changes_a_counter_too(broker: Broker) -> None:
+    """A database writes no page that stays the same: a page less can be told by its time."""
+    asked, partner = queries(broker), broker.as_(PARTNER)
+    changed: dict[str, list[int]] = {}
+
+    for name in ("unknown", "unconsented", "unknown", "denied", "unknown"):
+        before = counters(broker)
+        partner.post("/v1/summaries/query", json=asked[name])
+        after = counters(broker)
+        changed.setdefault(name, []).append(sum(after[key] != before.get(key) for key in after))
+
+    assert changed == {"unknown": [1, 1, 1], "unconsented": [1], "denied": [1]}
+    with broker.services.database.reading() as connection:
+        assert miscounted(connection, shard=SHARD) == []
+
+
+def counters(broker: Broker) -> dict[bytes, int]:
+    """The number that stands for each key in the log's counters."""
+    with broker.services.database.reading() as connection:
+        rows = connection.execute(select(col(AuditSubject.key_id), col(AuditSubject.n)))
+        return {bytes(key): number for key, number in rows}
 
 
 @pytest.mark.case("T60")

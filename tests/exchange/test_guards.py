@@ -1,6 +1,7 @@
 """What was written stays as it was, as long as nobody takes the guards off; and that is noticed."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, text
@@ -13,6 +14,7 @@ from exchange.samples import samples
 from exchange.services import Services, build_services
 from exchange.settings import Settings
 from tests.builders import Broker, Clock
+from tests.conftest import ROLE
 from tests.exchange.aside import aside
 from tests.exchange.commands import note
 from tests.exchange.console import Overdracht, command_line
@@ -68,7 +70,10 @@ def test_al14_no_table_of_the_log_is_emptied(connection: Connection, table: str)
 
 @pytest.mark.case("AL14")
 @postgresql
-def test_al14_acting_as_a_replica_does_not_walk_past_them(connection: Connection) -> None:
+def test_al14_acting_as_a_replica_does_not_walk_past_them(
+    connection: Connection, postgresql: Any
+) -> None:
+    postgresql.psql(f"GRANT SET ON PARAMETER session_replication_role TO {ROLE};")
     connection.execute(text("SET LOCAL session_replication_role = replica"))
     with pytest.raises(DBAPIError, match="only added to"):
         connection.execute(text(FORBIDDEN[0]))

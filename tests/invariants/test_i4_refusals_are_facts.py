@@ -30,7 +30,12 @@ UNIFORM = (
     [
         (b"cache-control", b"no-store"),
         (b"content-length", b"84"),
+        (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
         (b"content-type", b"application/problem+json"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
     ],
 )
 """The answer, byte for byte: it holds nothing of the moment, the client or the reason."""

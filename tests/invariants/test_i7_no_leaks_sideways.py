@@ -5,11 +5,14 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from fastapi import Request
+from fastapi.testclient import TestClient
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from exchange.app import create_app
 from exchange.services import Services
 from exchange.serving import server_for
 from exchange.transaction import Outcome, Transaction
@@ -99,6 +102,29 @@ def test_t110ab_no_log_and_no_span_tells_anything_personal(
     assert found_in(told.out + told.err + caplog.text) == []
     for span in spans.get_finished_spans():
         assert found_in(span.to_json()) == []
+
+
+@pytest.mark.case("T110")
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_t110b_nothing_is_traced_whatever_the_environment_or_a_caller_says(
+    spans: InMemorySpanExporter, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "console")
+    spans.clear()
+    said = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "baggage": f"name={IDENTITY['alias']}"}
+    seen: list[dict[str, str]] = []
+
+    async def look(request: Request) -> None:
+        seen.append(dict(request.headers))
+
+    app = create_app(broker.services)
+    app.add_api_route("/look", look)
+    answer = TestClient(app).get("/look", headers=said | {"tracestate": "x=1"})
+
+    assert answer.status_code == 200
+    assert spans.get_finished_spans() == ()
+    assert not {"traceparent", "tracestate", "baggage"} & {*seen[0], *answer.headers}
 
 
 def crash(_: Transaction) -> Outcome[None]:

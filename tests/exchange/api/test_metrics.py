@@ -102,7 +102,7 @@ def test_the_numbers_follow_the_writer(services: Services, clock: Clock) -> None
 
 
 @pytest.mark.case("T110")
-def test_t110_nobody_and_no_id_is_in_the_numbers(broker: Broker) -> None:
+def test_t110c_nobody_and_no_id_is_in_the_numbers(broker: Broker) -> None:
     story = broker.story("cl-0004", "vdab-gent", "P2")
     story.fetch()
     text = (

@@ -1,0 +1,124 @@
+"""Each address says whom it lets in, whose data it reaches, how often and how sensitive: truly."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from httpx2 import Response
+
+from exchange.api.declarations import DECLARED, Data, Rate, Tenant, methods_of
+from exchange.flows.administer import EVERY_SCOPE
+from tests.builders import Broker
+from tests.cases.uniform import UNKNOWN_HANDLE, UNKNOWN_ID, assert_uniform
+
+NEEDING = {way: each for way, each in DECLARED.items() if each.scopes}
+IDS = {"client": UNKNOWN_HANDLE, "consent": "c-0000", "handover": UNKNOWN_ID, "index": "0"}
+OTHERS = IDS | {"log": "s0e1", "level": "0", "place": "000"}
+BODIES: Mapping[str, Any] = {
+    "refusal": {"reason_code": "other"},
+    "acknowledgement": {"ack_of": UNKNOWN_ID},
+    "flags": {"flags": []},
+    "summary": {"sections": {}},
+    "withdrawal": {"via": "portal"},
+}
+
+
+def found(broker: Broker) -> Iterator[tuple[str, str]]:
+    """Method and path of every address that there is."""
+    for path, takes in broker.app.openapi()["paths"].items():
+        yield from ((method.upper(), path) for method in takes)
+
+
+def asked(client: TestClient, way: tuple[str, str], ids: Mapping[str, str] = OTHERS) -> Response:
+    method, path = way
+    body = BODIES.get(path.rpartition("/")[2], {}) if method != "GET" else None
+    return client.request(method, path.format(**ids), json=body)
+
+
+def with_scopes(broker: Broker, organisation: str, *scopes: str) -> TestClient:
+    """Somebody of the organisation whose token has these scopes and no other."""
+    token, _ = broker.services.tokens.issue(
+        application=broker.application(organisation),
+        organisation=organisation,
+        scopes=frozenset(scopes),
+        at=broker.clock(),
+        token_id="-".join(scopes),
+    )
+    headers = {"Authorization": f"Bearer {token}"}
+    return TestClient(broker.app, headers=headers, raise_server_exceptions=False)
+
+
+def test_every_address_is_declared_and_every_declaration_has_its_address(broker: Broker) -> None:
+    hidden = [
+        each for each in broker.app.routes if getattr(each, "include_in_schema", True) is False
+    ]
+
+    assert hidden == []
+    assert {(way[0], re.sub(":path}", "}", way[1])) for way in found(broker)} == set(DECLARED)
+
+
+@pytest.mark.parametrize("way", DECLARED, ids="-".join)
+def test_no_address_answers_without_one_of_the_scopes_that_it_declares(
+    broker: Broker, way: tuple[str, str]
+) -> None:
+    declared = DECLARED[way]
+    nobody = TestClient(broker.app, raise_server_exceptions=False)
+    others = with_scopes(broker, "destap-ww", *(EVERY_SCOPE - declared.scopes))
+
+    if not declared.scopes:
+        assert asked(nobody, way).status_code not in {401, 403} or way[1] == "/oauth/token"
+        return
+    assert asked(nobody, way).status_code == 401
+    without = asked(others, way)
+    assert (without.status_code, without.json()["type"]) == (
+        403,
+        "urn:overdracht:problem:insufficient-scope",
+    )
+    for scope in declared.scopes:
+        assert asked(with_scopes(broker, "destap-ww", scope), way).status_code not in {401, 403}
+
+
+@pytest.mark.parametrize(
+    "way",
+    [way for way, each in NEEDING.items() if each.tenant in {Tenant.HOLDER, Tenant.PARTY}],
+    ids="-".join,
+)
+def test_what_is_one_tenants_is_nobodys_to_any_other(broker: Broker, way: tuple[str, str]) -> None:
+    story = broker.story("cl-0004", "vdab-gent", "P2")
+    real = {"client": story.handle, "consent": story.consent, "handover": story.handover}
+    stranger = with_scopes(broker, "leerwinkel-wvl", *EVERY_SCOPE)
+
+    foreign, unknown = asked(stranger, way, OTHERS | real), asked(stranger, way)
+
+    assert (foreign.status_code, foreign.content) == (unknown.status_code, unknown.content)
+    assert foreign.headers == unknown.headers
+    if "{" in way[1] and not way[1].endswith("/consents"):
+        assert_uniform(foreign)
+
+
+@pytest.mark.parametrize("way", DECLARED, ids="-".join)
+def test_what_is_not_public_is_stored_by_nobody_on_the_way(
+    broker: Broker, way: tuple[str, str]
+) -> None:
+    anybody = with_scopes(broker, "destap-ww", *EVERY_SCOPE)
+
+    answer = asked(anybody, way)
+
+    if DECLARED[way].data is not Data.PUBLIC:
+        assert "no-store" in answer.headers["cache-control"]
+        assert "public" not in answer.headers["cache-control"]
+
+
+def test_only_what_stops_something_has_the_reserved_allowance() -> None:
+    reserved = [way for way, each in DECLARED.items() if each.rate is Rate.WITHDRAWALS]
+
+    assert reserved == [("POST", "/v1/consents/{consent}/withdrawal")]
+
+
+def test_an_address_knows_its_methods() -> None:
+    assert methods_of("/v1/clients/abc/summary") == ["GET", "PUT"]
+    assert methods_of("/audit/tlog/s0e1/tile/0/x001/000.p/3") == ["GET"]
+    assert methods_of("/v1/clients/a/b/summary") == []
+    assert methods_of("/") == []
