@@ -15,9 +15,11 @@ from exchange.problems import (
     NOT_ALLOWED,
     NOT_AUTHENTICATED,
     NOT_AVAILABLE,
+    TOKEN_NEEDS_NONCE,
     TOO_LARGE,
     UNAVAILABLE,
     UNEXPECTED,
+    USE_NONCE,
     Problem,
     RequestRefused,
 )
@@ -67,9 +69,18 @@ async def tell(request: Request, error: Exception) -> Response:
     headers = {"Cache-Control": "no-store"}
     if problem is UNAVAILABLE:
         headers["Retry-After"] = "1"
-    if problem is NOT_AUTHENTICATED:
-        headers["WWW-Authenticate"] = 'DPoP algs="ES256", Bearer'
+    services: Services = request.app.state.services
+    if problem.status == NOT_AUTHENTICATED.status and problem.error is None:
+        headers["WWW-Authenticate"] = _challenge(services, problem)
+    if problem in (USE_NONCE, TOKEN_NEEDS_NONCE):
+        headers["DPoP-Nonce"] = services.nonces.fresh(services.clock())
     return Response(problem.body(**more), problem.status, headers, kind)
+
+
+def _challenge(services: Services, problem: Problem) -> str:
+    error = f'error="{problem.challenge}", ' if problem.challenge else ""
+    unbound = "" if services.settings.dpop_needed else ", Bearer"
+    return f'DPoP {error}algs="ES256"{unbound}'
 
 
 def problem_of(error: Exception) -> tuple[Problem, tuple[tuple[str, str], ...]]:

@@ -21,6 +21,7 @@ from exchange.key_store import KeyStore
 from exchange.security.vault import Vault
 from exchange.tally import Tally
 from exchange.transaction import Committed, Outcome, Transaction
+from exchange.uses import AlreadyUsed, Uses
 from exchange.writer import Halted, NotStored, Waiting
 from policies.decision import Refused
 
@@ -76,12 +77,14 @@ class BatchRunner:
 
     def _settle(self, commands: Iterator[Waiting], taken: list[Waiting]) -> None:
         isolated: set[Waiting] = set()
-        lost, more = False, commands
+        lost, more, careful = False, commands, False
         while True:
             try:
-                self._attempt(commands, isolated)
+                self._attempt(commands, isolated, careful=careful)
             except _Isolate as needed:
                 isolated.add(needed.waiting)
+            except AlreadyUsed:
+                careful = True
             except _Lost as gone:
                 # The old transaction has ended once we hold its lock; then the log tells.
                 if gone.first is not None and self._stored(gone.first):
@@ -100,14 +103,16 @@ class BatchRunner:
                 return
             commands = chain(tuple(taken), more)
 
-    def _attempt(self, commands: Iterator[Waiting], isolated: set[Waiting]) -> None:
+    def _attempt(
+        self, commands: Iterator[Waiting], isolated: set[Waiting], *, careful: bool
+    ) -> None:
         """One try at the whole batch: all of it is committed, or nothing."""
         connection = self._connected()
         stored = False
         try:
             begun = connection.begin()
             try:
-                first = self._fill(connection, commands, isolated)
+                first = self._fill(connection, commands, isolated, careful=careful)
                 self._keys.flush(connection)
             except BaseException:
                 begun.rollback()
@@ -124,14 +129,20 @@ class BatchRunner:
             self._keys.settle(stored=stored)
 
     def _fill(
-        self, connection: Connection, commands: Iterator[Waiting], isolated: set[Waiting]
+        self,
+        connection: Connection,
+        commands: Iterator[Waiting],
+        isolated: set[Waiting],
+        *,
+        careful: bool,
     ) -> Entry | None:
         """Run the commands and append their events; the first entry, if there is one."""
         stands, version = together(
             connection, log.asking_head(shard=self._shard), self._directory.asking()
         )
         head = log.head_in(stands, shard=self._shard)
-        tx = self._transaction(connection, head, self._directory.heard(connection, version))
+        uses = Uses(connection, shard=self._shard, careful=careful)
+        tx = self._transaction(connection, head, self._directory.heard(connection, version), uses)
         events: list[Recorded] = []
         ran: list[tuple[Waiting, Outcome[Any], int]] = []
         all_guarded = len(isolated) > ISOLATIONS
@@ -145,8 +156,10 @@ class BatchRunner:
                 now = read_directory(connection, shard=self._shard, version=-1)
                 tx, self._directory_moved = replace(tx, directory=now), False
             if outcome is not None:
+                uses.add(outcome.uses)
                 events += outcome.recorded()
                 ran.append((each, outcome, len(outcome.events)))
+        uses.keep(tx.now)
         entries, _ = log.append(
             connection, events, after=head, at=tx.at, keys=self._keys, policy=self._policy
         )
@@ -156,7 +169,9 @@ class BatchRunner:
             start += count
         return entries[0] if entries else None
 
-    def _transaction(self, connection: Connection, head: Head, directory: Directory) -> Transaction:
+    def _transaction(
+        self, connection: Connection, head: Head, directory: Directory, uses: Uses
+    ) -> Transaction:
         # Log time never runs backwards, whatever the host's clock does.
         clock = instant(self._clock())
         now = max(head.last_t, clock)
@@ -169,6 +184,7 @@ class BatchRunner:
             directory=directory,
             vault=self._vault,
             keys=self._keys,
+            used=uses,
         )
 
     def _outcome(self, tx: Transaction, each: Waiting, *, guarded: bool) -> Outcome[Any] | None:

@@ -42,6 +42,7 @@ from exchange.observability import log as log_line
 from exchange.reader import Reader
 from exchange.security.client_assertions import ClientAssertions
 from exchange.security.contexts import RECEIPT
+from exchange.security.dpop import Nonces
 from exchange.security.jose_profile import sign
 from exchange.security.keys import KeyRing, new_key_ring, read_key_ring, write_key_ring
 from exchange.security.tokens import AccessTokens, Caller, signer_from_jwk
@@ -76,6 +77,7 @@ class Services:
     keys: KeyStore
     vault: Vault
     tokens: AccessTokens
+    nonces: Nonces
     assertions: ClientAssertions
     committer: Committer
     rulebook: Rulebook
@@ -198,6 +200,7 @@ def _services(
         keys=keys,
         vault=vault,
         tokens=AccessTokens(signer_from_jwk(ring.token_signing), settings.issuer, settings.issuer),
+        nonces=Nonces(ring.derived("dpop-nonces"), settings.dpop_nonce_seconds),
         assertions=ClientAssertions(settings.issuer),
         committer=Committer(ring.derived("commitments"), keys),
         rulebook=Rulebook(Decider(overlay), demo=settings.profile is Profile.DEMO),

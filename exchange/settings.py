@@ -77,6 +77,16 @@ class Settings(BaseSettings):
     """Who sends it as a bearer token may read `/metrics`. Empty: nobody, and there is no such
     address. Not bound to the loopback: behind a proxy every request comes from there."""
 
+    dpop_compulsory: bool = False
+    """Whether every access token must be bound to a key (RFC 9449); `production` always asks it."""
+
+    dpop_nonce_seconds: Annotated[int, Field(ge=0, le=600)] = 0
+    """Seconds that a nonce of ours is given for; it counts for as many more. 0: none is asked."""
+
+    @property
+    def dpop_needed(self) -> bool:
+        return self.dpop_compulsory or self.profile is Profile.PRODUCTION
+
     @property
     def log_key_path(self) -> Path:
         return self.log_key or self.data_dir / "log.key"

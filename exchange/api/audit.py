@@ -19,7 +19,7 @@ from audit.leaf import KINDS
 from audit.search import Hit
 from consent.belgian_time import instant
 from exchange.api.answers import NO_STORE, answer
-from exchange.api.dependencies import Body, RequestServices, body_of, caller_with_any
+from exchange.api.dependencies import Body, RequestServices, body_of, caller_with, onlooker_with
 from exchange.api.forms import (
     CONSENT,
     HandleText,
@@ -42,7 +42,8 @@ _PLACE = 2**53
 MOST_ENTRIES = 131_072
 """Entries of one range over HTTP; an operator makes larger bundles at the command line."""
 
-AuditCaller = Annotated[Caller, Depends(caller_with_any("audit", EVERYTHING))]
+AuditCaller = Annotated[Caller, Depends(caller_with("audit", EVERYTHING))]
+Exporter = Annotated[Caller, Depends(onlooker_with("audit", EVERYTHING))]
 Outcome = Annotated[str, StringConstraints(pattern=r"^(permit|deny|ok|error(:[A-Za-z0-9._-]+)?)$")]
 
 
@@ -89,7 +90,7 @@ async def search_entries(
 @router.post("/exports")
 async def post_export(
     body: Annotated[NewExport, Depends(body_of(NewExport))],
-    caller: AuditCaller,
+    caller: Exporter,
     services: RequestServices,
 ) -> Response:
     """A bundle that verifies offline. That it was asked for is logged before it is made."""

@@ -1,5 +1,6 @@
 """Access tokens over HTTP: client credentials with a signed assertion."""
 
+from dataclasses import replace
 from functools import partial
 from urllib.parse import parse_qsl
 from uuid import uuid4
@@ -8,22 +9,24 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
 from consent.belgian_time import instant
-from exchange import records
 from exchange.api.answers import answer
-from exchange.api.dependencies import RequestServices
+from exchange.api.dependencies import RequestServices, proof_in, url_of, used_up_unwritten
 from exchange.directory import Directory
 from exchange.flows.administer import EVERY_SCOPE
-from exchange.flows.issue_token import Asked, Granted, considered, issue_token, use_of
+from exchange.flows.issue_token import Asked, Granted, considered, issue_token
 from exchange.problems import (
+    BAD_TOKEN_PROOF,
     BAD_TOKEN_REQUEST,
     INVALID_CLIENT,
     INVALID_SCOPE,
+    TOKEN_NEEDS_NONCE,
     UNSUPPORTED_GRANT,
     RequestRefused,
 )
+from exchange.security.dpop import InvalidProof, Proof, StaleNonce, verify_proof
 from exchange.security.registered_keys import RegisteredKey, register_key
 from exchange.security.tokens import InvalidToken
-from exchange.services import SHARD, Services
+from exchange.services import Services
 from exchange.writer import Busy
 from policies.decision import Refused
 from policies.vocabulary import ApplicationId, Reason
@@ -46,7 +49,7 @@ async def post_token(request: Request, services: RequestServices) -> Response:
     if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
         raise RequestRefused(INVALID_CLIENT)
     directory = await services.reader.run(services.reads_directory.current)
-    asked = _asked(form, services, directory)
+    asked = replace(_asked(form, services, directory), proof=_proof(request, services))
     granted = await _granted(asked, services)
     if isinstance(granted, Refused):
         raise RequestRefused(INVALID_SCOPE if granted.told else INVALID_CLIENT)
@@ -56,10 +59,11 @@ async def post_token(request: Request, services: RequestServices) -> Response:
         scopes=granted.scopes,
         at=services.clock(),
         token_id=granted.token_id,
+        thumbprint=None if asked.proof is None else asked.proof.thumbprint,
     )
     body = {
         "access_token": token,
-        "token_type": "Bearer",
+        "token_type": "DPoP" if asked.proof else "Bearer",
         "expires_in": seconds,
         "scope": " ".join(sorted(granted.scopes)),
     }
@@ -79,6 +83,7 @@ async def show_metadata(services: RequestServices) -> Response:
             "response_types_supported": [],
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["ES256"],
+            "dpop_signing_alg_values_supported": ["ES256"],
             "scopes_supported": sorted(EVERY_SCOPE),
         }
     )
@@ -93,8 +98,7 @@ async def show_keys(services: RequestServices) -> Response:
 async def _granted(asked: Asked, services: Services) -> Granted | Refused:
     """What may be signed for. A log that takes nothing more does not keep a client from stopping.
 
-    Then nothing is written: what was used before is known, and what is used now is remembered
-    in memory. All that such a token opens is what a frozen log lets happen.
+    Then nothing is written. All that such a token opens is what a frozen log lets happen.
     """
     if services.admission.frozen is None:
         try:
@@ -108,13 +112,31 @@ async def _granted(asked: Asked, services: Services) -> Granted | Refused:
 def _granted_unwritten(
     asked: Asked, services: Services, connection: Connection
 ) -> Granted | Refused:
-    token, now = use_of(asked), instant(services.clock())
-    directory = services.reads_directory.current(connection)
-    if records.used_before(connection, shard=SHARD, token=token):
+    if not used_up_unwritten(services, connection, asked.uses):
         return Refused(Reason.CALLER_REVOKED)
-    if not services.used_assertions.first(token, until=asked.until, now=now):
-        return Refused(Reason.CALLER_REVOKED)
-    return considered(directory, asked, str(uuid4()))
+    return considered(services.reads_directory.current(connection), asked, str(uuid4()))
+
+
+def _proof(request: Request, services: Services) -> Proof | None:
+    """The proof of the key that the token is to be bound to (RFC 9449 section 5)."""
+    at = services.clock()
+    try:
+        proof = proof_in(request)
+        if proof is None:
+            if services.settings.dpop_needed:
+                raise RequestRefused(BAD_TOKEN_PROOF)
+            return None
+        return verify_proof(
+            proof,
+            method="POST",
+            url=url_of(request, services),
+            nonces=services.nonces.good(at),
+            at=at,
+        )
+    except StaleNonce:
+        raise RequestRefused(TOKEN_NEEDS_NONCE) from None
+    except InvalidProof:
+        raise RequestRefused(BAD_TOKEN_PROOF) from None
 
 
 def _form(request: Request, raw: bytes) -> dict[str, str]:

@@ -2,8 +2,8 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
 from typing import Final, TypeAlias
@@ -38,6 +38,7 @@ class Caller:
     """An application that acts for an organisation.
 
     `token_id` is the `jti` of its token; `thumbprint` that of the key the token is bound to.
+    `proof` came with the request: it is used up by the first command that is done for it.
     """
 
     application: str
@@ -45,6 +46,7 @@ class Caller:
     scopes: frozenset[str]
     token_id: str
     thumbprint: str | None = None
+    proof: Proof | None = None
 
 
 TokenReader: TypeAlias = Callable[[str, datetime], Caller]
@@ -129,9 +131,9 @@ class AccessTokens:
         method: str,
         url: str,
         at: datetime,
-        nonce: str | None = None,
-    ) -> tuple[Caller, Proof]:
-        """The caller behind an `Authorization: DPoP` header, and the proof it brought.
+        nonces: Collection[str] = (),
+    ) -> Caller:
+        """The caller behind an `Authorization: DPoP` header, with the proof it brought.
 
         Raises only `InvalidToken`. `url` is the configured public URL of the route. The proof
         is not remembered here; see `verify_proof`.
@@ -140,15 +142,16 @@ class AccessTokens:
         caller = self._caller(token, at)
         if caller.thumbprint is None:
             raise InvalidToken(TokenFault.BINDING)
-        return caller, verify_proof(
+        held = verify_proof(
             proof,
             method=method,
             url=url,
             access_token=token,
             thumbprint=caller.thumbprint,
-            nonce=nonce,
+            nonces=nonces,
             at=at,
         )
+        return replace(caller, proof=held)
 
     def rotate(self, signing: Signer, *, compromised: bool = False) -> None:
         """Sign with another key from now on.

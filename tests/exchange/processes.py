@@ -82,3 +82,20 @@ def ask_for_token(
     answer = asking.post("/oauth/token", data=form)
     services.close()
     answers.put((answer.status_code, answer.json().get("error")))
+
+
+def ask_with_proof(
+    settings: Settings,
+    barrier: Any,
+    answers: Any,
+    _number: int,
+    path: str,
+    headers: dict[str, str],
+) -> None:
+    """Send the same request, both at once."""
+    services = build_services(settings, clock=Clock())
+    asking = TestClient(create_app(services))
+    barrier.wait(PATIENCE)
+    answer = asking.get(path, headers=headers)
+    services.close()
+    answers.put(answer.status_code)
