@@ -16,7 +16,7 @@ from audit.prepared import together
 from audit.tree import leaf_hash
 from consent.belgian_time import instant, time_of
 from exchange.database import WRITES, Database
-from exchange.directory import Directory, DirectoryReader, DirectoryState, read_directory
+from exchange.directory import Directory, DirectoryReader, DirectoryState
 from exchange.key_store import KeyStore
 from exchange.security.vault import Vault
 from exchange.tally import Tally
@@ -152,8 +152,7 @@ class BatchRunner:
             outcome = self._outcome(tx, each, guarded=all_guarded or each in isolated)
             self._tally.count_run(getattr(each.kind, "__name__", "other"), perf_counter() - began)
             if self._directory_moved:
-                # Read anew and not remembered: what this batch has changed may yet be undone.
-                now = read_directory(connection, shard=self._shard, version=-1)
+                now = self._directory.midway(connection)
                 tx, self._directory_moved = replace(tx, directory=now), False
             if outcome is not None:
                 uses.add(outcome.uses)

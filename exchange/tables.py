@@ -3,6 +3,6 @@
 from audit import published as audit_heads
 from audit import records as audit_tables
 from consent import records as consent_tables
-from exchange import directory, handovers, key_store, records
+from exchange import directory, ended, handovers, key_store, records
 
-ALL = (audit_tables, audit_heads, consent_tables, directory, handovers, key_store, records)
+ALL = (audit_tables, audit_heads, consent_tables, directory, ended, handovers, key_store, records)

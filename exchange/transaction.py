@@ -115,7 +115,8 @@ def by_application(
     def checked(
         tx: Transaction, caller: Caller, /, *args: P.args, **kwargs: P.kwargs
     ) -> Outcome[T]:
-        if not tx.directory.live(ApplicationId(caller.application)):
+        application = ApplicationId(caller.application)
+        if not tx.directory.admits(application, caller.token_id, tx.now):
             return Outcome(Refused(Reason.CALLER_REVOKED, told=Reason.CALLER_REVOKED))
         if caller.proof is None:
             return command(tx, caller, *args, **kwargs)

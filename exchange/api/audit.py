@@ -94,7 +94,8 @@ async def post_export(
     services: RequestServices,
 ) -> Response:
     """A bundle that verifies offline. That it was asked for is logged before it is made."""
-    asker, out = Asker(caller.application, OrganisationId(caller.organisation)), BytesIO()
+    organisation, out = OrganisationId(caller.organisation), BytesIO()
+    asker = Asker(caller.application, organisation, caller.token_id)
     if body.mode == "range":
         if EVERYTHING not in caller.scopes or body.client is not None:
             raise RequestRefused(NO_SCOPE)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from consent.belgian_time import instant
 from exchange import records
+from exchange.api.stray_tokens import refuse_in_address, refuse_in_body
 from exchange.flows.use_proof import use_proof
 from exchange.problems import (
     INVALID_CONTENT,
@@ -55,6 +56,7 @@ def caller_with(*scopes: str) -> Callable[[Request], Awaitable[Caller]]:
 
     async def caller(request: Request) -> Caller:
         services: Services = request.app.state.services
+        await refuse_in_address(request, services)
         found = _caller(request, services)
         if found.scopes.isdisjoint(scopes):
             raise RequestRefused(NO_SCOPE)
@@ -151,10 +153,11 @@ def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
 
 async def json_of(request: Request) -> Any:
     """The JSON value of the body. Refuses what two readers could understand differently."""
+    services: Services = request.app.state.services
+    await refuse_in_body(request, services)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise RequestRefused(MALFORMED, (("content-type", "application/json_needed"),))
-    services: Services = request.app.state.services
     raw = await request.body()
     try:
         return read_json(raw, max_bytes=services.settings.max_body_bytes, max_depth=MAX_DEPTH)

@@ -11,7 +11,7 @@ from exchange import handovers, records
 from exchange.api.forms import instant_text
 from exchange.directory import Directory
 from exchange.handovers import Handover, HandoverEvent
-from exchange.problems import NOT_AUTHENTICATED, RequestRefused
+from exchange.problems import INVALID_TOKEN, RequestRefused
 from exchange.security.tokens import Caller
 from exchange.security.vault import Vault
 from exchange.services import SHARD, Services
@@ -54,9 +54,9 @@ class Page:
 def looking(services: Services, connection: Connection, caller: Caller) -> Looking:
     """What the caller may look with; one that was revoked since its token was issued, nothing."""
     directory = services.reads_directory.current(connection)
-    if not directory.live(ApplicationId(caller.application)):
-        raise RequestRefused(NOT_AUTHENTICATED)
-    now = instant(services.clock())
+    now, application = instant(services.clock()), ApplicationId(caller.application)
+    if not directory.admits(application, caller.token_id, now):
+        raise RequestRefused(INVALID_TOKEN)
     return Looking(OrganisationId(caller.organisation), now, directory, services.vault)
 
 

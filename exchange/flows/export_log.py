@@ -32,6 +32,7 @@ class Asker:
 
     application: str
     organisation: OrganisationId | None = None
+    token_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,8 @@ def _json(body: object) -> bytes:
 
 def _live(tx: Transaction, asker: Asker) -> bool:
     """An operator has the machine; an application must still be one."""
-    return asker.organisation is None or tx.directory.live(ApplicationId(asker.application))
+    application = ApplicationId(asker.application)
+    return asker.organisation is None or tx.directory.admits(application, asker.token_id, tx.now)
 
 
 def _said(asker: Asker, client: str) -> dict[str, Any]:

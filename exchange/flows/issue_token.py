@@ -1,6 +1,5 @@
 """Issue a token: an application proved that it holds its key, once."""
 
-import hashlib
 from dataclasses import dataclass
 
 from exchange.directory import Directory
@@ -13,23 +12,20 @@ from policies.vocabulary import ApplicationId, OrganisationId, Reason
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A verified assertion: whose, its id and until when it could be used again (µs).
+    """A verified assertion: whose, and as something that counts once.
 
     With a proof, the token is to be bound to its key.
     """
 
     application: ApplicationId
-    token_id: str
-    until: int
+    assertion: Use
     scopes: frozenset[str] | None
     proof: Proof | None = None
 
     @property
     def uses(self) -> tuple[Use, ...]:
-        """What counts once of it; each application has ids of its own."""
-        name = hashlib.sha256(f"{self.application}\0{self.token_id}".encode()).digest()
-        asserted = Use(name, self.until)
-        return (asserted,) if self.proof is None else (asserted, use_of(self.proof))
+        """What counts once of it."""
+        return (self.assertion, *(() if self.proof is None else (use_of(self.proof),)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +42,7 @@ def issue_token(tx: Transaction, asked: Asked) -> Outcome[Granted]:
 
     Scopes asked beyond those registered are left out; asked in vain, all of them, is a no.
     """
-    granted = considered(tx.directory, asked, tx.new_id())
+    granted = considered(tx.directory, asked, tx.new_id(), tx.now)
     if any(each.name in tx.used for each in asked.uses):
         return Outcome(Refused(Reason.CALLER_REVOKED))
     if isinstance(granted, Refused):
@@ -54,10 +50,10 @@ def issue_token(tx: Transaction, asked: Asked) -> Outcome[Granted]:
     return Outcome(granted, uses=asked.uses)
 
 
-def considered(directory: Directory, asked: Asked, token_id: str) -> Granted | Refused:
+def considered(directory: Directory, asked: Asked, token_id: str, now: int) -> Granted | Refused:
     """What the application may have; whether its assertion was used before is not looked at."""
     application = directory.applications.get(asked.application)
-    if application is None or application.revoked:
+    if application is None or not application.live(now):
         return Refused(Reason.CALLER_REVOKED)
     scopes = application.scopes if asked.scopes is None else asked.scopes & application.scopes
     if not scopes:
