@@ -18,6 +18,7 @@ from audit.prepared import Answer, Asked, Prepared, together
 from consent.notices import NoticeLibrary
 from consent.register import notices_in
 from exchange.ended import ended_tokens, retired_keys, token_name
+from exchange.security.tokens import Caller
 from policies.agreements import Agreement, any_in_force, flows_between, read_agreement
 from policies.decision import FlowFacts, RecipientFacts
 from policies.organisations import (
@@ -153,12 +154,14 @@ class Directory:
         """The type of every organisation, by id."""
         return {id: each.type.value for id, each in self.organisations.items()}
 
-    def admits(self, application: ApplicationId, token_id: str, now: int) -> bool:
-        """Whether the application may come in now (µs), and this token of it was not ended."""
-        known = self.applications.get(application)
+    def admits(self, caller: Caller, now: int) -> bool:
+        """Whether the application may come in now (µs), and neither token nor key was ended."""
+        known = self.applications.get(ApplicationId(caller.application))
         if known is None or not known.live(now):
             return False
-        return not self.ended or token_name(token_id) not in self.ended
+        if self.ended and token_name(caller.token_id) in self.ended:
+            return False
+        return not any(jwk["kid"] == caller.key and end <= now for jwk, end in self.token_keys)
 
     def recipient(self, organisation: OrganisationId, on: date) -> RecipientFacts | None:
         """What the gates must know of an organisation on a day; nothing for an unknown one."""

@@ -13,7 +13,7 @@ from typing import IO, Any, TypeAlias
 from audit import expiry, log, retention, tallies
 from audit.export import Exported, ExportRefused
 from consent.belgian_time import instant
-from exchange import log_rotation
+from exchange import log_rotation, token_rotation
 from exchange.checkpointing import Elsewhere
 from exchange.exporting import (
     client_bundle,
@@ -65,8 +65,11 @@ def clients_erase(services: Services, asked: Mapping[str, Any]) -> Iterator[Line
 def keys_rotate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
     """Wrap every living key anew; with `destroy_old`, end the epochs that came before.
 
-    With `use` log: the key that signs the log's heads instead.
+    With `use` log: the key that signs the log's heads instead; with tokens: that of tokens.
     """
+    if asked.get("use") == "tokens":
+        yield token_rotation.rotate(services, compromised=bool(asked.get("compromised")))
+        return
     if asked.get("use") == "log":
         turn = log_rotation.destroy_old if asked.get("destroy_old") else log_rotation.begin
         yield turn(services)

@@ -17,6 +17,7 @@ from audit.events import AdminStarted, LogOpened
 from audit.log import NotOpened
 from audit.sealing import Recorded
 from audit.signer import Frozen
+from consent.belgian_time import instant
 from exchange.admission import Admission
 from exchange.batch import BatchRunner
 from exchange.checkpointing import Checkpointing
@@ -24,6 +25,7 @@ from exchange.clients import Committer
 from exchange.considering import Rulebook
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.directory import Directory, DirectoryReader
+from exchange.ended import retired_keys
 from exchange.flows.erase_client import erase_client
 from exchange.flows.fetch_summary import fetch_summary
 from exchange.flows.give_consent import Receipts
@@ -199,7 +201,7 @@ def _services(
         reader=Reader(database),
         keys=keys,
         vault=vault,
-        tokens=AccessTokens(signer_from_jwk(ring.token_signing), settings.issuer, settings.issuer),
+        tokens=_access_tokens(settings, database, ring, clock()),
         nonces=Nonces(ring.derived("dpop-nonces"), settings.dpop_nonce_seconds),
         assertions=ClientAssertions(settings.issuer),
         committer=Committer(ring.derived("commitments"), keys),
@@ -255,6 +257,16 @@ def _purposes() -> str:
 def note_start(tx: Transaction, version: str) -> Outcome[None]:
     """Log that the service has started, with which version."""
     return Outcome(None, (AdminStarted(ver=version, cfg="1"),))
+
+
+def _access_tokens(
+    settings: Settings, database: Database, ring: KeyRing, at: datetime
+) -> AccessTokens:
+    with database.reading() as connection:
+        before = retired_keys(connection, shard=SHARD)
+    retired = [jwk for jwk, until in before if until > instant(at)]
+    signing = signer_from_jwk(ring.token_signing)
+    return AccessTokens(signing, settings.issuer, settings.issuer, retired=retired)
 
 
 def _key_ring(path: Path, database: Database) -> KeyRing:

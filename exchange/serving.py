@@ -12,6 +12,7 @@ from collections.abc import Callable
 import uvicorn
 from sqlalchemy.exc import DBAPIError
 
+from exchange import token_rotation
 from exchange.admin_socket import AdminSocket
 from exchange.app import create_app
 from exchange.checkpointing import Signing
@@ -55,6 +56,7 @@ class Upkeep:
             self._services.writer.submit(expire_handovers).result(10)
             # Another process may have erased somebody whose key this one still holds.
             self._services.keys.forget_destroyed()
+            token_rotation.follow(self._services)
         except (Busy, NotStored, TimeoutError, DBAPIError) as error:
             log.warning("sweep.postponed", failure=type(error).__name__)
 

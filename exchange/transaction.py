@@ -20,7 +20,7 @@ from exchange.security.tokens import Caller
 from exchange.security.vault import Vault
 from exchange.uses import Use
 from policies.decision import Refused
-from policies.vocabulary import ApplicationId, Reason
+from policies.vocabulary import Reason
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -115,8 +115,7 @@ def by_application(
     def checked(
         tx: Transaction, caller: Caller, /, *args: P.args, **kwargs: P.kwargs
     ) -> Outcome[T]:
-        application = ApplicationId(caller.application)
-        if not tx.directory.admits(application, caller.token_id, tx.now):
+        if not tx.directory.admits(caller, tx.now):
             return Outcome(Refused(Reason.CALLER_REVOKED, told=Reason.CALLER_REVOKED))
         if caller.proof is None:
             return command(tx, caller, *args, **kwargs)

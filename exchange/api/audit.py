@@ -95,7 +95,7 @@ async def post_export(
 ) -> Response:
     """A bundle that verifies offline. That it was asked for is logged before it is made."""
     organisation, out = OrganisationId(caller.organisation), BytesIO()
-    asker = Asker(caller.application, organisation, caller.token_id)
+    asker = Asker(caller.application, organisation, caller)
     if body.mode == "range":
         if EVERYTHING not in caller.scopes or body.client is not None:
             raise RequestRefused(NO_SCOPE)

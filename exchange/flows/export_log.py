@@ -12,12 +12,12 @@ from consent.belgian_time import instant
 from consent.register import ConsentView
 from exchange import handovers, records
 from exchange.handovers import Handover
+from exchange.security.tokens import Caller
 from exchange.stepping import event_context
 from exchange.transaction import Outcome, Transaction
 from policies.decision import Refused
 from policies.vocabulary import (
     NOBODY,
-    ApplicationId,
     ClientId,
     Handle,
     HandoverId,
@@ -32,7 +32,7 @@ class Asker:
 
     application: str
     organisation: OrganisationId | None = None
-    token_id: str = ""
+    caller: Caller | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +131,7 @@ def _json(body: object) -> bytes:
 
 def _live(tx: Transaction, asker: Asker) -> bool:
     """An operator has the machine; an application must still be one."""
-    application = ApplicationId(asker.application)
-    return asker.organisation is None or tx.directory.admits(application, asker.token_id, tx.now)
+    return asker.caller is None or tx.directory.admits(asker.caller, tx.now)
 
 
 def _said(asker: Asker, client: str) -> dict[str, Any]:

@@ -116,6 +116,18 @@ DPOP_PROOF: Final = Context(
 )
 """That the sender holds the key an access token is bound to (RFC 9449)."""
 
+KEY_PROOF: Final = Context(
+    name="key-proof",
+    types=("key-possession+jwt",),
+    algorithms=_OURS,
+    required=frozenset({"aud", "sub", "iat", "jti"}),
+    foreign=True,
+    key_in_header=True,
+    max_age=3_600,
+    max_token=4_096,
+)
+"""That who wants a key registered holds its private half. `sub`: for which organisation."""
+
 ID_TOKEN: Final = Context(
     name="id-token",
     types=("JWT", None),

@@ -3,7 +3,7 @@
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
 from typing import Final, TypeAlias
@@ -38,7 +38,8 @@ class Caller:
     """An application that acts for an organisation.
 
     `token_id` is the `jti` of its token; `thumbprint` that of the key the token is bound to.
-    `proof` came with the request: it is used up by the first command that is done for it.
+    `key` names the key that signed the token. `proof` came with the request: it is used up
+    by the first command that is done for it.
     """
 
     application: str
@@ -47,6 +48,7 @@ class Caller:
     token_id: str
     thumbprint: str | None = None
     proof: Proof | None = None
+    key: str = field(default="", compare=False)
 
 
 TokenReader: TypeAlias = Callable[[str, datetime], Caller]
@@ -157,6 +159,11 @@ class AccessTokens:
         )
         return replace(caller, proof=held)
 
+    @property
+    def kid(self) -> str:
+        """The name of the key that signs now."""
+        return self._signing.kid
+
     def rotate(self, signing: Signer, *, compromised: bool = False) -> None:
         """Sign with another key from now on.
 
@@ -232,4 +239,5 @@ def _caller_in(claims: VerifiedClaims) -> Caller:
         scopes=frozenset(claims.text("scope").split()),
         token_id=claims.text("jti"),
         thumbprint=thumbprint,
+        key=claims.key.kid,
     )
