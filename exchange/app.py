@@ -17,6 +17,8 @@ from exchange.problems import (
     NOT_AVAILABLE,
     TOKEN_NEEDS_NONCE,
     TOO_LARGE,
+    TOO_MANY,
+    TOO_MANY_TOKENS,
     UNAVAILABLE,
     UNEXPECTED,
     USE_NONCE,
@@ -69,6 +71,8 @@ async def tell(request: Request, error: Exception) -> Response:
     headers = {"Cache-Control": "no-store"}
     if problem is UNAVAILABLE:
         headers["Retry-After"] = "1"
+    if problem in (TOO_MANY, TOO_MANY_TOKENS):
+        headers["Retry-After"] = "60"
     services: Services = request.app.state.services
     if problem.status == NOT_AUTHENTICATED.status and problem.error is None:
         headers["WWW-Authenticate"] = _challenge(services, problem)

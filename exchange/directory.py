@@ -240,6 +240,11 @@ class DirectoryReader:
         self._shard = shard
         self._last: Directory | None = None
 
+    @property
+    def last(self) -> Directory | None:
+        """The one read last, which may not be true any more."""
+        return self._last
+
     def asking(self) -> Asked:
         """What to ask for `heard`, beside other things."""
         return _VERSION, [{"shard": self._shard}]

@@ -66,6 +66,8 @@ UNEXPECTED = Problem(500, "unexpected", "Something went wrong here; nothing was 
 NOT_AUTHENTICATED = Problem(401, "not-authenticated", "A valid access token is needed")
 INVALID_TOKEN = replace(NOT_AUTHENTICATED, challenge="invalid_token")
 INVALID_PROOF = replace(NOT_AUTHENTICATED, challenge="invalid_dpop_proof")
+TOO_MANY = Problem(429, "too-many-requests", "Too much in too short a time; wait a minute")
+TOO_MANY_TOKENS = replace(TOO_MANY, error="temporarily_unavailable")
 USE_NONCE = Problem(
     401, "use-dpop-nonce", "Repeat it with the nonce given here", challenge="use_dpop_nonce"
 )

@@ -41,6 +41,7 @@ from exchange.notary import (
     witness_policy,
 )
 from exchange.observability import log as log_line
+from exchange.quotas import Quotas
 from exchange.reader import Reader
 from exchange.security.client_assertions import ClientAssertions
 from exchange.security.contexts import RECEIPT
@@ -80,6 +81,7 @@ class Services:
     vault: Vault
     tokens: AccessTokens
     nonces: Nonces
+    quotas: Quotas
     assertions: ClientAssertions
     committer: Committer
     rulebook: Rulebook
@@ -202,6 +204,7 @@ def _services(
         keys=keys,
         vault=vault,
         tokens=_access_tokens(settings, database, ring, clock()),
+        quotas=Quotas(settings.limits),
         nonces=Nonces(ring.derived("dpop-nonces"), settings.dpop_nonce_seconds),
         assertions=ClientAssertions(settings.issuer),
         committer=Committer(ring.derived("commitments"), keys),

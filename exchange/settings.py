@@ -1,11 +1,14 @@
 """What an installation may set: `OVERDRACHT_*` variables, each with a bound and a safe default."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from exchange.quotas import Limits
 
 
 class Profile(StrEnum):
@@ -82,6 +85,29 @@ class Settings(BaseSettings):
 
     dpop_nonce_seconds: Annotated[int, Field(ge=0, le=600)] = 0
     """Seconds that a nonce of ours is given for; it counts for as many more. 0: none is asked."""
+
+    requests_a_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    """What an organisation may ask in a minute, in each process. 0: 3,000 under `production`."""
+
+    requests_a_minute_of: Mapping[str, Annotated[int, Field(ge=1, le=10_000_000)]] = {}
+    """The same for organisations of a type, as JSON: `{"employer": 60}`."""
+
+    tokens_a_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Access tokens an organisation may have in a minute. 0: 120 under `production`."""
+
+    failures_a_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """How often one address may fail to say who it is. 0: 60 under `production`."""
+
+    @property
+    def limits(self) -> Limits:
+        """The quotas in force; under `demo` those alone that are set."""
+        usual = Limits(3_000, 120, 60) if self.profile is Profile.PRODUCTION else Limits()
+        return Limits(
+            requests=self.requests_a_minute or usual.requests,
+            tokens=self.tokens_a_minute or usual.tokens,
+            failures=self.failures_a_minute or usual.failures,
+            requests_of=self.requests_a_minute_of,
+        )
 
     @property
     def dpop_needed(self) -> bool:

@@ -17,6 +17,7 @@ from exchange.api.dependencies import (
     Body,
     ConsentCaller,
     RequestServices,
+    WithdrawingCaller,
     body_of,
     caller_with,
     json_of,
@@ -82,7 +83,7 @@ async def get_consents(
 async def post_withdrawal(
     consent: ConsentPath,
     body: Annotated[NewWithdrawal, Depends(body_of(NewWithdrawal))],
-    caller: ConsentCaller,
+    caller: WithdrawingCaller,
     services: RequestServices,
 ) -> Response:
     """Stop sharing, at once: no fetch after this answer rests on what was withdrawn.

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from consent.belgian_time import instant
 from exchange import records
+from exchange.api.limits import attempt, count_request
 from exchange.api.stray_tokens import refuse_in_address, refuse_in_body
 from exchange.flows.use_proof import use_proof
 from exchange.problems import (
@@ -48,18 +49,22 @@ async def services_of(request: Request) -> Services:
     return services
 
 
-def caller_with(*scopes: str) -> Callable[[Request], Awaitable[Caller]]:
+def caller_with(*scopes: str, counted: bool = True) -> Callable[[Request], Awaitable[Caller]]:
     """A dependency: the application behind the access token, if it has one of the scopes.
 
     For routes that run a command of the caller's: that uses up the proof that came with it.
+    What is not `counted` is open to who has used up its quota, too.
     """
 
     async def caller(request: Request) -> Caller:
         services: Services = request.app.state.services
         await refuse_in_address(request, services)
-        found = _caller(request, services)
+        with attempt(request, services):
+            found = _caller(request, services)
         if found.scopes.isdisjoint(scopes):
             raise RequestRefused(NO_SCOPE)
+        if counted:
+            await count_request(found, services)
         return found
 
     return caller
@@ -189,3 +194,5 @@ SummaryCaller = Annotated[Caller, Depends(caller_with("summary"))]
 ConsentCaller = Annotated[Caller, Depends(caller_with("consent"))]
 HandoverCaller = Annotated[Caller, Depends(caller_with("handover"))]
 HandoverOnlooker = Annotated[Caller, Depends(onlooker_with("handover"))]
+# Nobody is ever kept from stopping.
+WithdrawingCaller = Annotated[Caller, Depends(caller_with("consent", counted=False))]

@@ -12,6 +12,7 @@ from consent.belgian_time import instant
 from exchange.api.answers import NO_STORE, answer
 from exchange.api.credentials import CREDENTIALS, assertion_in, form_of, use_of_assertion
 from exchange.api.dependencies import RequestServices, proof_in, url_of, used_up_unwritten
+from exchange.api.limits import attempt, counts_token
 from exchange.flows.administer import EVERY_SCOPE
 from exchange.flows.end_token import revoke_token
 from exchange.flows.issue_token import Asked, Granted, considered, issue_token
@@ -21,6 +22,7 @@ from exchange.problems import (
     INVALID_CLIENT,
     INVALID_SCOPE,
     TOKEN_NEEDS_NONCE,
+    TOO_MANY_TOKENS,
     UNSUPPORTED_GRANT,
     RequestRefused,
 )
@@ -42,7 +44,10 @@ async def post_token(request: Request, services: RequestServices) -> Response:
     # A secret in a header is no way to a token here, whatever else is sent along.
     if form.get("grant_type") != "client_credentials" or "authorization" in request.headers:
         raise RequestRefused(UNSUPPORTED_GRANT)
-    asked = _asked(form, await assertion_in(form, services))
+    with attempt(request, services):
+        asked = _asked(form, await assertion_in(form, services))
+    if not counts_token(asked.application, services):
+        raise RequestRefused(TOO_MANY_TOKENS)
     asked = replace(asked, proof=_proof(request, services))
     granted = await _granted(asked, services)
     if isinstance(granted, Refused):
@@ -70,7 +75,8 @@ async def post_revocation(request: Request, services: RequestServices) -> Respon
     form = await form_of(request, CREDENTIALS | {"token", "token_type_hint"})
     if "token" not in form:
         raise RequestRefused(BAD_TOKEN_REQUEST)
-    assertion = await assertion_in(form, services)
+    with attempt(request, services):
+        assertion = await assertion_in(form, services)
     try:
         token = services.tokens.identified(form["token"], services.clock())
     except InvalidToken:
