@@ -53,7 +53,9 @@ def create_app(services: Services) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
-    for part in (summaries, handovers, clients, consents, tokens, audit, tlog, health):
+    # Where another authorisation server is set, ours is not there at all.
+    ours = () if services.settings.token_issuer else (tokens,)
+    for part in (summaries, handovers, clients, consents, *ours, audit, tlog, health):
         app.include_router(part.router)
     for failure in (RequestRefused, RequestValidationError, HTTPException, *FAILURES):
         app.add_exception_handler(failure, tell)

@@ -155,9 +155,14 @@ class Directory:
         return {id: each.type.value for id, each in self.organisations.items()}
 
     def admits(self, caller: Caller, now: int) -> bool:
-        """Whether the application may come in now (µs), and neither token nor key was ended."""
+        """Whether the application may come in now (µs), and neither token nor key was ended.
+
+        A token never reaches further than what is registered, whoever gave it.
+        """
         known = self.applications.get(ApplicationId(caller.application))
         if known is None or not known.live(now):
+            return False
+        if caller.organisation != known.organisation or not caller.scopes <= known.scopes:
             return False
         if self.ended and token_name(caller.token_id) in self.ended:
             return False

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
+from exchange.foreign_keys import KeysUnavailable
 from exchange.security.dpop import InvalidProof, StaleNonce
 from exchange.security.keys import KeyDestroyed
 from exchange.security.strict_json import NotJson
@@ -131,6 +132,7 @@ FAILURES: Mapping[type[Exception], Problem] = {
     StaleNonce: USE_NONCE,
     InvalidProof: INVALID_PROOF,
     InvalidToken: INVALID_TOKEN,
+    KeysUnavailable: UNAVAILABLE,
     NotJson: MALFORMED,
     ContentRefused: INVALID_CONTENT,
     KeyDestroyed: NOT_AVAILABLE,

@@ -31,6 +31,7 @@ from exchange.flows.fetch_summary import fetch_summary
 from exchange.flows.give_consent import Receipts
 from exchange.flows.push_handover import push_handover
 from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
+from exchange.foreign_keys import ForeignKeys, read_keys_at, read_keys_file
 from exchange.key_store import KeyStore, open_key_store
 from exchange.migrations import migrate, require_current
 from exchange.notary import (
@@ -80,6 +81,7 @@ class Services:
     keys: KeyStore
     vault: Vault
     tokens: AccessTokens
+    foreign_keys: ForeignKeys | None
     nonces: Nonces
     quotas: Quotas
     assertions: ClientAssertions
@@ -123,6 +125,8 @@ class Services:
 
     def close(self) -> None:
         self.checkpointing.close()
+        if self.foreign_keys is not None:
+            self.foreign_keys.close()
         self.writer.close()
         self.reader.close()
         self.keys.close()
@@ -162,6 +166,7 @@ def _services(
     steady: Callable[[], float] | None,
     halt: Callable[[Halted], None],
 ) -> Services:
+    foreign = _foreign_keys(settings)
     overlay = load_overlay()
     policy = policy_version(summary_model().fingerprint, _purposes(), overlay.fingerprint)
     database.claim()
@@ -195,6 +200,8 @@ def _services(
         halt=halt,
     )
     receipts = signer_from_jwk(ring.receipt_signing)
+    if foreign is not None:
+        foreign.start()
     services = Services(
         settings=settings,
         clock=clock,
@@ -203,7 +210,8 @@ def _services(
         reader=Reader(database),
         keys=keys,
         vault=vault,
-        tokens=_access_tokens(settings, database, ring, clock()),
+        tokens=_access_tokens(settings, database, ring, clock(), foreign),
+        foreign_keys=foreign,
         quotas=Quotas(settings.limits),
         nonces=Nonces(ring.derived("dpop-nonces"), settings.dpop_nonce_seconds),
         assertions=ClientAssertions(settings.issuer),
@@ -263,13 +271,31 @@ def note_start(tx: Transaction, version: str) -> Outcome[None]:
 
 
 def _access_tokens(
-    settings: Settings, database: Database, ring: KeyRing, at: datetime
+    settings: Settings,
+    database: Database,
+    ring: KeyRing,
+    at: datetime,
+    foreign: ForeignKeys | None,
 ) -> AccessTokens:
     with database.reading() as connection:
         before = retired_keys(connection, shard=SHARD)
     retired = [jwk for jwk, until in before if until > instant(at)]
-    signing = signer_from_jwk(ring.token_signing)
-    return AccessTokens(signing, settings.issuer, settings.issuer, retired=retired)
+    signing, issuer = signer_from_jwk(ring.token_signing), settings.issuer
+    return AccessTokens(signing, issuer, issuer, retired=retired, foreign=foreign)
+
+
+def _foreign_keys(settings: Settings) -> ForeignKeys | None:
+    """The keys of the authorisation server that is set, if another than ours is."""
+    issuer, where = settings.token_issuer, settings.token_keys
+    if not issuer and not where:
+        return None
+    if not issuer or not where:
+        raise Unsafe("set both OVERDRACHT_TOKEN_ISSUER and OVERDRACHT_TOKEN_KEYS, or neither")
+    if not where.startswith(("http://", "https://")):
+        return ForeignKeys(issuer, lambda: read_keys_file(Path(where)))
+    if settings.profile is Profile.PRODUCTION and not where.startswith("https://"):
+        raise Unsafe("OVERDRACHT_TOKEN_KEYS must be an https address, or a file")
+    return ForeignKeys(issuer, lambda: read_keys_at(where))
 
 
 def _key_ring(path: Path, database: Database) -> KeyRing:

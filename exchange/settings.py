@@ -86,6 +86,16 @@ class Settings(BaseSettings):
     dpop_nonce_seconds: Annotated[int, Field(ge=0, le=600)] = 0
     """Seconds that a nonce of ours is given for; it counts for as many more. 0: none is asked."""
 
+    token_issuer: Annotated[str, StringConstraints(pattern=r"^(https?://[^?#\s]+)?$")] = ""
+    """Another authorisation server that gives the access tokens; then ours gives none.
+
+    Its tokens (RFC 9068) name us in `aud`, a registered application in `client_id` and its
+    organisation in `organisation`."""
+
+    token_keys: str = ""
+    """Where that server's public keys are read: an address, or a file. Under `production` an
+    address is https."""
+
     requests_a_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     """What an organisation may ask in a minute, in each process. 0: 3,000 under `production`."""
 
