@@ -84,6 +84,8 @@ class BatchRunner:
             except _Isolate as needed:
                 isolated.add(needed.waiting)
             except AlreadyUsed:
+                if careful:  # a command used something up without looking: ours to mend
+                    raise
                 careful = True
             except _Lost as gone:
                 # The old transaction has ended once we hold its lock; then the log tells.
