@@ -106,11 +106,12 @@ def test_our_own_tokens_open_nothing_while_another_gives_them(prover: Prover) ->
 @pytest.mark.case("T35")
 def test_t35_a_malformed_key_takes_nothing_from_the_others(prover: Prover, keys_file: Path) -> None:
     bad = {"kty": "OKP", "crv": "X448", "x": "!", "kid": "bad"}
-    keys_file.write_text(json.dumps({"keys": [bad, THEIRS.public_jwk(), {"kty": 7}]}))
+    new = signer_from_jwk(new_signing_key())
+    keys_file.write_text(json.dumps({"keys": [bad, new.public_jwk(), {"kty": 7}]}))
     assert prover.services.foreign_keys is not None
     prover.services.foreign_keys.refresh()
 
-    assert asks(prover).status_code == 200
+    assert asks(prover, signer=new).status_code == 200
 
 
 def test_a_key_that_they_took_back_opens_nothing_not_even_what_it_opened_before(
