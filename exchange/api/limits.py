@@ -8,6 +8,7 @@ from fastapi import Request
 from exchange.flows.administer import suspend_application
 from exchange.observability import log
 from exchange.problems import INVALID_CLIENT, TOO_MANY, RequestRefused
+from exchange.security.dpop import StaleNonce
 from exchange.security.tokens import Caller, InvalidToken
 from exchange.services import Services
 from policies.vocabulary import ApplicationId, OrganisationId
@@ -21,6 +22,8 @@ def attempt(request: Request, services: Services) -> Iterator[None]:
         raise RequestRefused(TOO_MANY)
     try:
         yield
+    except StaleNonce:
+        raise  # they said who they are, and are only asked to say it again
     except InvalidToken:
         services.quotas.failed(address)
         raise

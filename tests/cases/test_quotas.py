@@ -78,6 +78,19 @@ def test_t38_a_flood_of_bad_signatures_costs_as_much_as_a_few(
     assert honest.status_code == 200
 
 
+def test_who_is_asked_for_a_nonce_has_not_failed(settings: Settings, clock: Clock) -> None:
+    services = limiting(settings, clock, failures_a_minute=1, dpop_nonce_seconds=60)
+    prover = prover_of(services)
+    given = prover.asks_for_token().headers["dpop-nonce"]
+    proof = prover.proof("POST", "/oauth/token", nonce=given)
+    prover.__dict__["token"] = prover.asks_for_token(proof).json()["access_token"]
+
+    asked = [prover.asks("GET", BOXES) for _ in range(3)]
+    services.close()
+
+    assert [each.json()["type"] for each in asked] == [f"{BASE}use-dpop-nonce"] * 3
+
+
 def test_who_is_told_to_wait_for_tokens_has_not_used_the_assertion(limited: Services) -> None:
     machine, other = machine_of(limited), machine_of(limited)
     answers = [machine.ask() for _ in range(TOKENS)]
