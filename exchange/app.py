@@ -17,9 +17,13 @@ from exchange.problems import (
     NOT_ALLOWED,
     NOT_AUTHENTICATED,
     NOT_AVAILABLE,
+    TOKEN_NEEDS_NONCE,
     TOO_LARGE,
+    TOO_MANY,
+    TOO_MANY_TOKENS,
     UNAVAILABLE,
     UNEXPECTED,
+    USE_NONCE,
     Problem,
     RequestRefused,
 )
@@ -61,7 +65,9 @@ def create_app(services: Services) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
-    for part in (summaries, handovers, clients, consents, tokens, audit, tlog, health):
+    # Where another authorisation server is set, ours is not there at all.
+    ours = () if services.settings.token_issuer else (tokens,)
+    for part in (summaries, handovers, clients, consents, *ours, audit, tlog, health):
         app.include_router(part.router)
     for failure in (RequestRefused, RequestValidationError, HTTPException, *FAILURES):
         app.add_exception_handler(failure, tell)
@@ -79,11 +85,22 @@ async def tell(request: Request, error: Exception) -> Response:
     headers = {"Cache-Control": "no-store"}
     if problem is UNAVAILABLE:
         headers["Retry-After"] = "1"
-    if problem is NOT_AUTHENTICATED:
-        headers["WWW-Authenticate"] = 'DPoP algs="ES256", Bearer'
+    if problem in (TOO_MANY, TOO_MANY_TOKENS):
+        headers["Retry-After"] = "60"
     if problem is NOT_ALLOWED:
         headers["Allow"] = ", ".join(methods_of(request.url.path))
+    services: Services = request.app.state.services
+    if problem.status == NOT_AUTHENTICATED.status and problem.error is None:
+        headers["WWW-Authenticate"] = _challenge(services, problem)
+    if problem in (USE_NONCE, TOKEN_NEEDS_NONCE):
+        headers["DPoP-Nonce"] = services.nonces.fresh(services.clock())
     return Response(problem.body(**more), problem.status, headers, kind)
+
+
+def _challenge(services: Services, problem: Problem) -> str:
+    error = f'error="{problem.challenge}", ' if problem.challenge else ""
+    unbound = "" if services.settings.dpop_needed else ", Bearer"
+    return f'DPoP {error}algs="ES256"{unbound}'
 
 
 def problem_of(error: Exception) -> tuple[Problem, tuple[tuple[str, str], ...]]:

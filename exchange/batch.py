@@ -17,12 +17,13 @@ from audit.tree import leaf_hash
 from consent.belgian_time import instant, time_of
 from exchange import installation
 from exchange.database import WRITES, Database
-from exchange.directory import Directory, DirectoryReader, DirectoryState, read_directory
+from exchange.directory import Directory, DirectoryReader, DirectoryState
 from exchange.key_store import KeyStore
 from exchange.security.keys import KeysRefused
 from exchange.security.vault import Vault
 from exchange.tally import Tally
 from exchange.transaction import Committed, Outcome, Transaction
+from exchange.uses import AlreadyUsed, Uses
 from exchange.writer import Busy, Halted, NotStored, Waiting
 from policies.decision import Refused
 
@@ -79,12 +80,16 @@ class BatchRunner:
 
     def _settle(self, commands: Iterator[Waiting], taken: list[Waiting]) -> None:
         isolated: set[Waiting] = set()
-        lost, more = False, commands
+        lost, more, careful = False, commands, False
         while True:
             try:
-                self._attempt(commands, isolated)
+                self._attempt(commands, isolated, careful=careful)
             except _Isolate as needed:
                 isolated.add(needed.waiting)
+            except AlreadyUsed:
+                if careful:  # a command used something up without looking: ours to mend
+                    raise
+                careful = True
             except _Lost as gone:
                 # The old transaction has ended once we hold its lock; then the log tells.
                 if gone.first is not None and self._stored(gone.first):
@@ -108,14 +113,16 @@ class BatchRunner:
                 return
             commands = chain(tuple(taken), more)
 
-    def _attempt(self, commands: Iterator[Waiting], isolated: set[Waiting]) -> None:
+    def _attempt(
+        self, commands: Iterator[Waiting], isolated: set[Waiting], *, careful: bool
+    ) -> None:
         """One try at the whole batch: all of it is committed, or nothing."""
         connection = self._connected()
         stored = False
         try:
             begun = connection.begin()
             try:
-                first = self._fill(connection, commands, isolated)
+                first = self._fill(connection, commands, isolated, careful=careful)
                 self._keys.flush(connection)
             except BaseException:
                 begun.rollback()
@@ -132,7 +139,12 @@ class BatchRunner:
             self._keys.settle(stored=stored)
 
     def _fill(
-        self, connection: Connection, commands: Iterator[Waiting], isolated: set[Waiting]
+        self,
+        connection: Connection,
+        commands: Iterator[Waiting],
+        isolated: set[Waiting],
+        *,
+        careful: bool,
     ) -> Entry | None:
         """Run the commands and append their events; the first entry, if there is one."""
         stands, version, house = together(
@@ -143,7 +155,8 @@ class BatchRunner:
         )
         self._heed(installation.heard(house))
         head = log.head_in(stands, shard=self._shard)
-        tx = self._transaction(connection, head, self._directory.heard(connection, version))
+        uses = Uses(connection, shard=self._shard, careful=careful)
+        tx = self._transaction(connection, head, self._directory.heard(connection, version), uses)
         events: list[Recorded] = []
         ran: list[tuple[Waiting, Outcome[Any], int]] = []
         all_guarded = len(isolated) > ISOLATIONS
@@ -153,12 +166,13 @@ class BatchRunner:
             outcome = self._outcome(tx, each, guarded=all_guarded or each in isolated)
             self._tally.count_run(getattr(each.kind, "__name__", "other"), perf_counter() - began)
             if self._directory_moved:
-                # Read anew and not remembered: what this batch has changed may yet be undone.
-                now = read_directory(connection, shard=self._shard, version=-1)
+                now = self._directory.midway(connection)
                 tx, self._directory_moved = replace(tx, directory=now), False
             if outcome is not None:
+                uses.add(outcome.uses)
                 events += outcome.recorded()
                 ran.append((each, outcome, len(outcome.events)))
+        uses.keep(tx.now)
         entries, _ = log.append(
             connection, events, after=head, at=tx.at, keys=self._keys, policy=self._policy
         )
@@ -179,7 +193,9 @@ class BatchRunner:
         except KeysRefused as behind:
             raise _Frozen(str(behind)) from None
 
-    def _transaction(self, connection: Connection, head: Head, directory: Directory) -> Transaction:
+    def _transaction(
+        self, connection: Connection, head: Head, directory: Directory, uses: Uses
+    ) -> Transaction:
         # Log time never runs backwards, whatever the host's clock does.
         clock = instant(self._clock())
         now = max(head.last_t, clock)
@@ -192,6 +208,7 @@ class BatchRunner:
             directory=directory,
             vault=self._vault,
             keys=self._keys,
+            used=uses,
         )
 
     def _outcome(self, tx: Transaction, each: Waiting, *, guarded: bool) -> Outcome[Any] | None:

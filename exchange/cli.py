@@ -4,13 +4,11 @@ Exit codes: 0 good, 1 the check found something, 2 wrong use or configuration.
 """
 
 import json
-import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -19,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from audit import guards
 from audit.log import NotOpened
 from exchange import tenancy
+from exchange.application_commands import applications
 from exchange.audit_commands import audit
 from exchange.backup_commands import backup
 from exchange.checks import Finding, examine
@@ -30,7 +29,6 @@ from exchange.reports import import_report
 from exchange.restore_commands import restore
 from exchange.runtime_role import grant
 from exchange.security.keys import KeysRefused
-from exchange.security.tokens import new_signing_key, signer_from_jwk
 from exchange.services import SHARD, build_services
 from exchange.serving import serve as serve_until_stopped
 from exchange.settings import SettingsRefused, read_settings
@@ -56,7 +54,6 @@ organisations = typer.Typer(no_args_is_help=True, help="The directory of organis
 members = typer.Typer(no_args_is_help=True, help="Members of staff: numbers and roles, no names.")
 agreements = typer.Typer(no_args_is_help=True, help="The agreements between organisations.")
 notices = typer.Typer(no_args_is_help=True, help="The texts that clients are shown.")
-applications = typer.Typer(no_args_is_help=True, help="Machines that may call the service.")
 for name, part in {
     "organisations": organisations,
     "members": members,
@@ -231,46 +228,6 @@ def notices_apply(folder: Folder, as_json: Json = False) -> None:
     _tell_applied(done("notices apply", {"texts": texts}), as_json)
 
 
-@applications.command("new")
-def applications_new(
-    organisation: Annotated[str, typer.Argument(help="Id of the organisation.")],
-    out_file: Annotated[Path, typer.Option("--out", help="Where the private key is written.")],
-    scope: Annotated[list[str] | None, typer.Option(help="Narrow what it may do.")] = None,
-) -> None:
-    """Register a fresh ES256 key for ORGANISATION, and write what its system needs to FILE."""
-    key = new_signing_key()
-    public = signer_from_jwk(key).public_jwk()
-    asked = {"organisation": organisation, "key": public, "scopes": scope or []}
-    with _new_secret(out_file) as secret:
-        made = done("applications new", asked)
-        named = {name: made[name] for name in ("application", "issuer", "token_endpoint")}
-        secret.write(json.dumps({**named, "private_jwk": key}, indent=1))
-    say(f"{made['application']} may: {', '.join(made['scopes'])}. Key in {out_file} (0600).")
-
-
-@applications.command("list")
-def applications_list(as_json: Json = False) -> None:
-    """List every application, revoked ones too."""
-    found = done("applications list", {})
-    if as_json:
-        print_json(found)
-        return
-    for each in found["applications"]:
-        state = "revoked" if each["revoked"] else "live"
-        say(f"{each['application']}  {state}  {' '.join(each['scopes'])}")
-    if not found["applications"]:
-        say("There are none yet; make one with: overdracht applications new ORG --out FILE")
-
-
-@applications.command("revoke")
-def applications_revoke(
-    application: Annotated[str, typer.Argument(help="Its id, as `applications list` shows it.")],
-) -> None:
-    """End an application at once: also the tokens that it still holds."""
-    done("applications revoke", {"application": application})
-    say(f"{application} is revoked.")
-
-
 @app.command()
 def bench(
     seconds: Annotated[float, typer.Option(min=0.5, help="How long each row runs.")] = 5.0,
@@ -301,23 +258,6 @@ def _yaml(path: Path) -> Any:
 
 def _files(folder: Path, pattern: str) -> list[Path]:
     return sorted(folder.glob(pattern)) or stop(f"there is no {pattern} in {folder}")
-
-
-@contextmanager
-def _new_secret(path: Path) -> Iterator[TextIO]:
-    """A new file for its owner alone; made first, so that no key is registered and then lost."""
-    try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        stop(f"{path} exists; a private key is never written over another file")
-    except OSError as error:
-        stop(f"{path} can not be written: {error.strerror}")
-    try:
-        with os.fdopen(file, "w") as stream:
-            yield stream
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
 
 
 if __name__ == "__main__":

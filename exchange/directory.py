@@ -6,17 +6,19 @@ version number under the lock, and the rest only when that has moved.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, Connection, bindparam, delete, insert, select, update
 from sqlmodel import Field, SQLModel, col
 
 from audit.prepared import Answer, Asked, Prepared, together
 from consent.notices import NoticeLibrary
 from consent.register import notices_in
+from exchange.ended import ended_tokens, retired_keys, token_name
+from exchange.security.tokens import Caller
 from policies.agreements import Agreement, any_in_force, flows_between, read_agreement
 from policies.decision import FlowFacts, RecipientFacts
 from policies.organisations import (
@@ -32,12 +34,13 @@ from policies.vocabulary import ApplicationId, OrganisationId, OrganisationType
 
 
 class DirectoryState(SQLModel, table=True):
-    """How often the directory has changed."""
+    """How often the directory has changed, and how often a token was ended before its time."""
 
     __tablename__ = "directory_state"
 
     shard: int = Field(primary_key=True)
     version: int = Field(sa_type=BigInteger)
+    tokens: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default="0"))
 
 
 class DirectoryEntry(SQLModel, table=True):
@@ -52,7 +55,7 @@ class DirectoryEntry(SQLModel, table=True):
 
 
 class Application(SQLModel, table=True):
-    """A machine's credentials: its public key and what it may ask for."""
+    """A machine's credentials: its public key, the one before it, and what it may ask for."""
 
     __tablename__ = "application"
 
@@ -63,6 +66,10 @@ class Application(SQLModel, table=True):
     key: str
     registered_at: int = Field(sa_type=BigInteger)
     revoked_at: int | None = Field(default=None, sa_type=BigInteger)
+    former_key: str | None = None
+    former_until: int | None = Field(default=None, sa_type=BigInteger)
+    suspended_at: int | None = Field(default=None, sa_type=BigInteger)
+    expires_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class Member(SQLModel, table=True):
@@ -79,13 +86,33 @@ class Member(SQLModel, table=True):
 
 @dataclass(frozen=True, slots=True)
 class RegisteredApplication:
-    """An application as commands see it. `key` is its public JWK."""
+    """An application as commands see it. `key` is its public JWK; times in µs.
+
+    The `former` key goes on counting until `former_until`, so that a machine can change over.
+    """
 
     id: ApplicationId
     organisation: OrganisationId
     scopes: frozenset[str]
     key: Mapping[str, Any]
     revoked: bool
+    former: Mapping[str, Any] | None = None
+    former_until: int | None = None
+    suspended: bool = False
+    expires_at: int | None = None
+
+    def live(self, now: int) -> bool:
+        """Whether it may come in now."""
+        expired = self.expires_at is not None and self.expires_at <= now
+        return not (self.revoked or self.suspended or expired)
+
+    def key_named(self, kid: str, now: int) -> Mapping[str, Any] | None:
+        """The public JWK of that name with which it may sign now."""
+        if self.key.get("kid") == kid:
+            return self.key
+        if self.former is None or self.former.get("kid") != kid:
+            return None
+        return self.former if now < (self.former_until or 0) else None
 
 
 @dataclass(frozen=True)
@@ -98,16 +125,23 @@ class Directory:
     agreements: tuple[Agreement, ...]
     applications: Mapping[ApplicationId, RegisteredApplication]
     notices: NoticeLibrary
+    tokens: int = 0
+    ended: frozenset[bytes] = frozenset()
+    token_keys: tuple[tuple[Mapping[str, Any], int], ...] = ()
+    """Public keys of our own that sign no more, and until when (µs) their tokens count."""
     _flows: dict[tuple[Any, ...], tuple[FlowFacts, ...]] = field(default_factory=dict, repr=False)
     _facts: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
 
-    @cached_property
+    @property
     def scanner(self) -> Scanner:
         """The text scanner; names of organisations and their sites are no names of persons."""
-        names = []
-        for each in self.organisations.values():
-            names += [each.name, each.short or each.name, *(site.name for site in each.sites)]
-        return scanner(names)
+        if ("scanner",) not in self._facts:
+            names = []
+            for each in self.organisations.values():
+                names += [each.name, each.short or each.name, *(site.name for site in each.sites)]
+            self._facts["scanner",] = scanner(names)
+        found: Scanner = self._facts["scanner",]
+        return found
 
     @cached_property
     def names(self) -> Mapping[str, str]:
@@ -120,10 +154,19 @@ class Directory:
         """The type of every organisation, by id."""
         return {id: each.type.value for id, each in self.organisations.items()}
 
-    def live(self, application: ApplicationId) -> bool:
-        """Whether the application is registered and not revoked."""
-        known = self.applications.get(application)
-        return known is not None and not known.revoked
+    def admits(self, caller: Caller, now: int) -> bool:
+        """Whether the application may come in now (µs), and neither token nor key was ended.
+
+        A token never reaches further than what is registered, whoever gave it.
+        """
+        known = self.applications.get(ApplicationId(caller.application))
+        if known is None or not known.live(now):
+            return False
+        if caller.organisation != known.organisation or not caller.scopes <= known.scopes:
+            return False
+        if self.ended and token_name(caller.token_id) in self.ended:
+            return False
+        return not any(jwk["kid"] == caller.key and end <= now for jwk, end in self.token_keys)
 
     def recipient(self, organisation: OrganisationId, on: date) -> RecipientFacts | None:
         """What the gates must know of an organisation on a day; nothing for an unknown one."""
@@ -170,7 +213,9 @@ class Directory:
 
 
 _VERSION = Prepared(
-    select(col(DirectoryState.version)).where(col(DirectoryState.shard) == bindparam("shard"))
+    select(col(DirectoryState.version), col(DirectoryState.tokens)).where(
+        col(DirectoryState.shard) == bindparam("shard")
+    )
 )
 _DOCUMENTS = (
     select(col(DirectoryEntry.id), col(DirectoryEntry.document))
@@ -186,6 +231,10 @@ _APPLICATIONS = select(
     col(Application.scopes),
     col(Application.key),
     col(Application.revoked_at),
+    col(Application.former_key),
+    col(Application.former_until),
+    col(Application.suspended_at),
+    col(Application.expires_at),
 ).where(col(Application.shard) == bindparam("shard"))
 
 
@@ -195,6 +244,11 @@ class DirectoryReader:
     def __init__(self, *, shard: int) -> None:
         self._shard = shard
         self._last: Directory | None = None
+
+    @property
+    def last(self) -> Directory | None:
+        """The one read last, which may not be true any more."""
+        return self._last
 
     def asking(self) -> Asked:
         """What to ask for `heard`, beside other things."""
@@ -207,10 +261,23 @@ class DirectoryReader:
 
     def heard(self, connection: Connection, answer: Answer) -> Directory:
         """The directory at the version of the answer."""
-        version = answer.rows[0][0] if answer.rows else 0
-        if self._last is None or self._last.version != version:
-            self._last = read_directory(connection, shard=self._shard, version=version)
+        self._last = self._at(connection, answer)
         return self._last
+
+    def midway(self, connection: Connection) -> Directory:
+        """As the connection sees it. Not remembered: what it has changed may yet be undone."""
+        (answer,) = together(connection, self.asking())
+        return self._at(connection, answer)
+
+    def _at(self, connection: Connection, answer: Answer) -> Directory:
+        version, tokens = answer.rows[0] if answer.rows else (0, 0)
+        last = self._last
+        if last is None or last.version != version:
+            last = read_directory(connection, shard=self._shard, version=version)
+        elif last.tokens == tokens:
+            return last
+        # What was worked out of the directory goes on being true.
+        return replace(last, tokens=tokens, ended=ended_tokens(connection, shard=self._shard))
 
 
 def read_directory(connection: Connection, *, shard: int, version: int) -> Directory:
@@ -231,22 +298,26 @@ def read_directory(connection: Connection, *, shard: int, version: int) -> Direc
         agreements=tuple(read_agreement(body) for body in agreements.values()),
         applications=_applications(connection, shard),
         notices=notices_in(connection, shard=shard),
+        token_keys=retired_keys(connection, shard=shard),
     )
 
 
 def _applications(
     connection: Connection, shard: int
 ) -> Mapping[ApplicationId, RegisteredApplication]:
-    rows = connection.execute(_APPLICATIONS, {"shard": shard})
     return {
-        ApplicationId(id): RegisteredApplication(
-            ApplicationId(id),
-            OrganisationId(organisation),
-            frozenset(scopes.split()),
-            json.loads(key),
-            revoked_at is not None,
+        ApplicationId(row.id): RegisteredApplication(
+            ApplicationId(row.id),
+            OrganisationId(row.organisation),
+            frozenset(row.scopes.split()),
+            json.loads(row.key),
+            row.revoked_at is not None,
+            former=None if row.former_key is None else json.loads(row.former_key),
+            former_until=row.former_until,
+            suspended=row.suspended_at is not None,
+            expires_at=row.expires_at,
         )
-        for id, organisation, scopes, key, revoked_at in rows
+        for row in connection.execute(_APPLICATIONS, {"shard": shard})
     }
 
 
@@ -274,13 +345,13 @@ def add_application(connection: Connection, application: Application) -> None:
     connection.execute(insert(Application), application.model_dump())
 
 
-def revoke_application(
-    connection: Connection, *, shard: int, application: ApplicationId, at: int
+def change_application(
+    connection: Connection, *, shard: int, application: ApplicationId, **values: Any
 ) -> bool:
-    """Whether there was such an application that was not revoked."""
+    """Whether there was such an application that was not revoked; then it has these values."""
     mine = (col(Application.shard) == shard) & (col(Application.id) == application)
-    ended = update(Application).where(mine, col(Application.revoked_at).is_(None))
-    return connection.execute(ended.values(revoked_at=at)).rowcount == 1
+    changed = update(Application).where(mine, col(Application.revoked_at).is_(None))
+    return connection.execute(changed.values(**values)).rowcount == 1
 
 
 def put_members(connection: Connection, *, shard: int, members: Sequence[Member]) -> None:
@@ -295,7 +366,13 @@ def moved(connection: Connection, *, shard: int) -> None:
     mine = col(DirectoryState.shard) == shard
     raised = update(DirectoryState).where(mine).values(version=DirectoryState.version + 1)
     if not connection.execute(raised).rowcount:
-        connection.execute(insert(DirectoryState), {"shard": shard, "version": 1})
+        connection.execute(insert(DirectoryState), {"shard": shard, "version": 1, "tokens": 0})
+
+
+def tokens_moved(connection: Connection, *, shard: int) -> None:
+    """Say that a token was ended: every process hears of it before it next decides."""
+    mine = col(DirectoryState.shard) == shard
+    connection.execute(update(DirectoryState).where(mine).values(tokens=DirectoryState.tokens + 1))
 
 
 def _text(body: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from audit.export import Exported, ExportRefused
 from audit.pruning import NotOwnedUp
 from audit.signer import Frozen, scrub
 from consent.belgian_time import instant
-from exchange import key_rotation, log_rotation
+from exchange import key_rotation, log_rotation, token_rotation
 from exchange.checkpointing import Elsewhere
 from exchange.exporting import (
     client_bundle,
@@ -67,8 +67,11 @@ def clients_erase(services: Services, asked: Mapping[str, Any]) -> Iterator[Line
 def keys_rotate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
     """Wrap every living key anew; with `destroy_old`, end the epochs that came before.
 
-    With `use` log: the key that signs the log's heads instead.
+    With `use` log: the key that signs the log's heads instead; with tokens: that of tokens.
     """
+    if asked.get("use") == "tokens":
+        yield token_rotation.rotate(services, compromised=bool(asked.get("compromised")))
+        return
     of = log_rotation if asked.get("use") == "log" else key_rotation
     yield of.destroy_old(services) if asked.get("destroy_old") else of.begin(services)
 

@@ -45,16 +45,21 @@ class Use(StrEnum):
 
     KEK = "kek"
     LOG = "log"
+    TOKENS = "tokens"
 
 
 @keys.command("rotate")
 def keys_rotate(
     use: Annotated[
-        Use, typer.Option(help="kek: what wraps all keys; log: what signs the log's heads.")
+        Use, typer.Option(help="kek wraps all keys; log signs the log's heads; tokens, tokens.")
     ] = Use.KEK,
     destroy_old: Annotated[
         bool,
         typer.Option("--destroy-old", help="End the earlier ones: older backups open no more."),
+    ] = False,
+    compromised: Annotated[
+        bool,
+        typer.Option("--compromised", help="With tokens: refuse those of the old key at once."),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -65,10 +70,18 @@ def keys_rotate(
 
     With --use log: a new key signs the log beside the old one. Give it to the witnesses and to
     all who verify; then run it again with --destroy-old. What the old one signed still opens.
+
+    With --use tokens: a new key signs access tokens, and the old one is published beside it
+    while its tokens last. Other servers take the new one from keys.json within a minute.
     """
-    result = done("keys rotate", {"use": use.value, "destroy_old": destroy_old})
+    asked = {"use": use.value, "destroy_old": destroy_old, "compromised": compromised}
+    result = done("keys rotate", asked)
     if as_json:
         print_json(result)
+        return
+    if use is Use.TOKENS:
+        counts = "no more" if compromised else "until they expire"
+        say(f"{result['key']} signs tokens; those of {result['before']} count {counts}.")
         return
     if use is Use.LOG:
         for each in result["keys"]:

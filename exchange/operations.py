@@ -15,22 +15,16 @@ from consent.notices import NoticeRefused, read_notice
 from exchange.checkpointing import Elsewhere
 from exchange.directory import Member
 from exchange.flows.administer import (
-    NewApplication,
     apply_documents,
     apply_members,
     apply_notices,
-    register_application,
-    revoke_application,
 )
 from exchange.importing import Import, ImportRefused
-from exchange.security.public_keys import KeyRefused
-from exchange.security.registered_keys import register_key
 from exchange.services import Services
 from policies.agreements import incomplete, read_agreement
 from policies.decision import Refused
 from policies.documents import UnfitDocument
 from policies.organisations import read_directory
-from policies.vocabulary import ApplicationId, OrganisationId
 
 Line = dict[str, Any]
 
@@ -95,51 +89,6 @@ def members_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line
     yield {"changed": applied.changed, "unchanged": applied.unchanged}
 
 
-def applications_new(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
-    """Register an application of `organisation` with the public JWK `key`."""
-    try:
-        register_key(asked["key"], issuer="app:new")
-    except KeyRefused as error:
-        raise OperationRefused(f"the key is refused: {error}") from None
-    scopes = frozenset(asked["scopes"]) if asked.get("scopes") else None
-    order = NewApplication(OrganisationId(asked["organisation"]), asked["key"], scopes)
-    done = services.writer.submit(register_application, order).result().value
-    if isinstance(done, Refused):
-        what, *most = done.details
-        known = f"; it may have {', '.join(most)}" if most else ""
-        raise OperationRefused(f"unknown {what} for {asked['organisation']}{known}")
-    yield {
-        "application": done.application,
-        "scopes": sorted(done.scopes),
-        "issuer": services.settings.issuer,
-        "token_endpoint": f"{services.settings.issuer}/oauth/token",
-    }
-
-
-def applications_list(services: Services, _asked: Mapping[str, Any]) -> Iterator[Line]:
-    """Every application, revoked ones too."""
-    yield {
-        "applications": [
-            {
-                "application": each.id,
-                "organisation": each.organisation,
-                "scopes": sorted(each.scopes),
-                "revoked": each.revoked,
-            }
-            for each in services.directory().applications.values()
-        ]
-    }
-
-
-def applications_revoke(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
-    """End an application at once."""
-    application = ApplicationId(asked["application"])
-    done = services.writer.submit(revoke_application, application).result().value
-    if isinstance(done, Refused):
-        raise OperationRefused("there is no such application, or it is revoked already")
-    yield {"application": done, "revoked": True}
-
-
 def import_run(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
     """Import the export at `path` as clients of `organisation`; progress, then the report."""
     path = Path(asked["path"])
@@ -188,9 +137,6 @@ VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
     "agreements apply": agreements_apply,
     "notices apply": notices_apply,
     "members apply": members_apply,
-    "applications new": applications_new,
-    "applications list": applications_list,
-    "applications revoke": applications_revoke,
     "import": import_run,
     "audit checkpoint": audit_checkpoint,
 }

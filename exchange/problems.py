@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
+from exchange.foreign_keys import KeysUnavailable
+from exchange.security.dpop import InvalidProof, StaleNonce
 from exchange.security.keys import KeyDestroyed
 from exchange.security.strict_json import NotJson
 from exchange.security.tokens import InvalidToken
@@ -24,12 +26,16 @@ BASE: Final = "urn:overdracht:problem:"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Status, stable name and title; `error` is the OAuth code at the token endpoint."""
+    """Status, stable name and title; `error` is the OAuth code at the token endpoint.
+
+    `challenge` is the code in the `WWW-Authenticate` of a protected address (RFC 9449, 7.1).
+    """
 
     status: int
     name: str
     title: str
     error: str | None = None
+    challenge: str | None = None
 
     def document(self, **more: object) -> dict[str, object]:
         """The body. It echoes nothing that was sent, and holds nothing of the moment."""
@@ -61,6 +67,19 @@ HTTPS_NEEDED = Problem(403, "https-needed", "Only https is spoken here")
 NOT_ALLOWED = Problem(405, "method-not-allowed", "This address does not take that method")
 UNEXPECTED = Problem(500, "unexpected", "Something went wrong here; nothing was released")
 NOT_AUTHENTICATED = Problem(401, "not-authenticated", "A valid access token is needed")
+INVALID_TOKEN = replace(NOT_AUTHENTICATED, challenge="invalid_token")
+INVALID_PROOF = replace(NOT_AUTHENTICATED, challenge="invalid_dpop_proof")
+TOO_MANY = Problem(429, "too-many-requests", "Too much in too short a time; wait a minute")
+TOO_MANY_TOKENS = replace(TOO_MANY, error="temporarily_unavailable")
+USE_NONCE = Problem(
+    401, "use-dpop-nonce", "Repeat it with the nonce given here", challenge="use_dpop_nonce"
+)
+BAD_TOKEN_PROOF = Problem(
+    400, "invalid-dpop-proof", "A DPoP proof made for this request is needed", "invalid_dpop_proof"
+)
+TOKEN_NEEDS_NONCE = Problem(
+    400, "dpop-nonce-needed", "Repeat it with the nonce given here", "use_dpop_nonce"
+)
 INVALID_CLIENT = Problem(
     401, "invalid-client", "The client assertion is not valid", "invalid_client"
 )
@@ -106,12 +125,16 @@ REFUSALS: Mapping[Reason, Problem] = {
         422, "key-reused", "This idempotency key came with another body before; use a fresh one"
     ),
     Reason.CONTENT_REFUSED: INVALID_CONTENT,
-    Reason.CALLER_REVOKED: NOT_AUTHENTICATED,
+    Reason.CALLER_REVOKED: INVALID_TOKEN,
+    Reason.PROOF_REPLAYED: INVALID_PROOF,
     Reason.SCOPE_MISSING: INVALID_SCOPE,
 }
 
 FAILURES: Mapping[type[Exception], Problem] = {
-    InvalidToken: NOT_AUTHENTICATED,
+    StaleNonce: USE_NONCE,
+    InvalidProof: INVALID_PROOF,
+    InvalidToken: INVALID_TOKEN,
+    KeysUnavailable: UNAVAILABLE,
     NotJson: MALFORMED,
     ContentRefused: INVALID_CONTENT,
     KeyDestroyed: NOT_AVAILABLE,

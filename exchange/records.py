@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel, col
 
-from audit.prepared import Prepared
+from audit.prepared import Prepared, together
 from exchange.handovers import HandoverRow
 from policies.vocabulary import (
     NOBODY,
@@ -193,15 +193,18 @@ _SET_SEALED = (
     .where(col(Client.shard) == bindparam("of_shard"), col(Client.id) == bindparam("of_client"))
     .values(sealed=bindparam("new_sealed"))
 )
-_REPLAYED = select(col(Replay.until)).where(
-    col(Replay.shard) == bindparam("shard"), col(Replay.token) == bindparam("token")
+_REPLAYED = Prepared(
+    select(col(Replay.until)).where(
+        col(Replay.shard) == bindparam("shard"), col(Replay.token) == bindparam("token")
+    )
 )
-_FORGET = delete(Replay).where(
-    col(Replay.shard) == bindparam("of_shard"), col(Replay.until) < bindparam("now")
+_FORGET = Prepared("DELETE FROM replay WHERE shard = ? AND until < ?")
+_REMEMBER = Prepared(
+    "INSERT INTO replay (shard, token, until) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 )
 _SECTION = {section.value: section for section in Section}
 _ADD_CLIENT, _ADD_KNOWN, _ADD_COMMITMENT = insert(Client), insert(KnownAs), insert(Commitment)
-_ADD_SECTION, _ADD_REPLAY = insert(SummarySection), insert(Replay)
+_ADD_SECTION = insert(SummarySection)
 
 
 def client_known_as(
@@ -315,10 +318,16 @@ def forget_client(connection: Connection, *, shard: int, client: ClientId) -> No
 
 def used_before(connection: Connection, *, shard: int, token: bytes) -> bool:
     """Whether the token id was used, by whichever process."""
-    return connection.execute(_REPLAYED, {"shard": shard, "token": token}).first() is not None
+    return bool(_REPLAYED.rows(connection, {"shard": shard, "token": token}))
 
 
-def remember_use(connection: Connection, *, shard: int, token: bytes, until: int, now: int) -> None:
-    """Keep the token id until it could no longer be valid, and forget those long gone."""
-    connection.execute(_FORGET, {"of_shard": shard, "now": now})
-    connection.execute(_ADD_REPLAY, {"shard": shard, "token": token, "until": until})
+def remember_uses(
+    connection: Connection, *, shard: int, uses: Sequence[tuple[bytes, int]], now: int
+) -> bool:
+    """Keep token ids until they could no longer be valid (µs), and forget those long gone.
+
+    Whether all of them were new; where one was not, the caller must roll back.
+    """
+    rows = [(shard, token, until) for token, until in uses]
+    _, kept = together(connection, (_FORGET, [(shard, now)]), (_REMEMBER, rows))
+    return kept.changed == len(rows)

@@ -20,6 +20,7 @@ from audit.log import NotOpened
 from audit.receipts import receipt_key
 from audit.sealing import Recorded
 from audit.signer import Frozen
+from consent.belgian_time import instant
 from exchange import installation
 from exchange.admission import Admission
 from exchange.batch import BatchRunner
@@ -28,12 +29,14 @@ from exchange.clients import Committer
 from exchange.considering import Rulebook
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.directory import Directory, DirectoryReader
+from exchange.ended import retired_keys
 from exchange.flows.erase_client import erase_client
 from exchange.flows.fetch_summary import fetch_summary
 from exchange.flows.freeze_log import freeze_log
 from exchange.flows.give_consent import Receipts
 from exchange.flows.push_handover import push_handover
 from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
+from exchange.foreign_keys import ForeignKeys, read_keys_at, read_keys_file
 from exchange.key_rings import key_provider, opened_ring
 from exchange.key_store import KeyStore, open_key_store
 from exchange.migrations import migrate, require_current
@@ -45,11 +48,13 @@ from exchange.notary import (
     witness_policy,
 )
 from exchange.observability import log as log_line
+from exchange.quotas import Quotas
 from exchange.reader import Reader
 from exchange.security.client_assertions import ClientAssertions
 from exchange.security.contexts import RECEIPT
+from exchange.security.dpop import Nonces
 from exchange.security.jose_profile import sign
-from exchange.security.keys import Use
+from exchange.security.keys import KeyRing, Use
 from exchange.security.tokens import AccessTokens, Caller, signer_from_jwk
 from exchange.security.used_assertions import UsedAssertions
 from exchange.security.vault import Vault
@@ -82,6 +87,9 @@ class Services:
     keys: KeyStore
     vault: Vault
     tokens: AccessTokens
+    foreign_keys: ForeignKeys | None
+    nonces: Nonces
+    quotas: Quotas
     assertions: ClientAssertions
     committer: Committer
     rulebook: Rulebook
@@ -125,6 +133,8 @@ class Services:
 
     def close(self) -> None:
         self.checkpointing.close()
+        if self.foreign_keys is not None:
+            self.foreign_keys.close()
         self.writer.close()
         self.reader.close()
         self.keys.close()
@@ -164,6 +174,7 @@ def _services(
     steady: Callable[[], float] | None,
     halt: Callable[[Halted], None],
 ) -> Services:
+    foreign = _foreign_keys(settings)
     overlay = load_overlay()
     policy = policy_version(summary_model().fingerprint, _purposes(), overlay.fingerprint)
     database.claim()
@@ -209,6 +220,8 @@ def _services(
         halt=halt,
     )
     receipts = signer_from_jwk(ring.receipt_signing)
+    if foreign is not None:
+        foreign.start()
     services = Services(
         settings=settings,
         clock=clock,
@@ -217,7 +230,10 @@ def _services(
         reader=Reader(database),
         keys=keys,
         vault=vault,
-        tokens=AccessTokens(signer_from_jwk(ring.token_signing), settings.issuer, settings.issuer),
+        tokens=_access_tokens(settings, database, ring, clock(), foreign),
+        foreign_keys=foreign,
+        quotas=Quotas(settings.limits),
+        nonces=Nonces(ring.derived(Use.DPOP_NONCES), settings.dpop_nonce_seconds),
         assertions=ClientAssertions(settings.issuer),
         committer=Committer(ring.derived(Use.COMMITMENTS), keys),
         rulebook=Rulebook(Decider(overlay), demo=settings.profile is Profile.DEMO),
@@ -278,6 +294,34 @@ def _purposes() -> str:
 def note_start(tx: Transaction, version: str) -> Outcome[None]:
     """Log that the service has started, with which version."""
     return Outcome(None, (AdminStarted(ver=version, cfg="1"),))
+
+
+def _access_tokens(
+    settings: Settings,
+    database: Database,
+    ring: KeyRing,
+    at: datetime,
+    foreign: ForeignKeys | None,
+) -> AccessTokens:
+    with database.reading() as connection:
+        before = retired_keys(connection, shard=SHARD)
+    retired = [jwk for jwk, until in before if until > instant(at)]
+    signing, issuer = signer_from_jwk(ring.token_signing), settings.issuer
+    return AccessTokens(signing, issuer, issuer, retired=retired, foreign=foreign)
+
+
+def _foreign_keys(settings: Settings) -> ForeignKeys | None:
+    """The keys of the authorisation server that is set, if another than ours is."""
+    issuer, where = settings.token_issuer, settings.token_keys
+    if not issuer and not where:
+        return None
+    if not issuer or not where:
+        raise Unsafe("set both OVERDRACHT_TOKEN_ISSUER and OVERDRACHT_TOKEN_KEYS, or neither")
+    if not where.startswith(("http://", "https://")):
+        return ForeignKeys(issuer, lambda: read_keys_file(Path(where)))
+    if settings.profile is Profile.PRODUCTION and not where.startswith("https://"):
+        raise Unsafe("OVERDRACHT_TOKEN_KEYS must be an https address, or a file")
+    return ForeignKeys(issuer, lambda: read_keys_at(where))
 
 
 def _guarded(database: Database) -> None:

@@ -13,6 +13,7 @@ from functools import partial
 import uvicorn
 from sqlalchemy.exc import DBAPIError
 
+from exchange import token_rotation
 from exchange.admin_socket import AdminSocket
 from exchange.app import create_app
 from exchange.arrival import arrival
@@ -61,6 +62,7 @@ class Upkeep:
             self._services.writer.submit(expire_handovers).result(10)
             # Another process may have erased somebody whose key this one still holds.
             self._services.keys.forget_destroyed()
+            token_rotation.follow(self._services)
         except (Busy, NotStored, TimeoutError, DBAPIError) as error:
             log.warning("sweep.postponed", failure=type(error).__name__)
 

@@ -1,5 +1,6 @@
 """What an installation may set: `OVERDRACHT_*` variables, each with a bound and a safe default."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,8 @@ from pydantic import (
     ValidationError,
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from exchange.quotas import Limits
 
 
 class Profile(StrEnum):
@@ -158,6 +161,49 @@ class Settings(BaseSettings):
     )
     """Who sends it as a bearer token may read `/metrics`. Empty: nobody, and there is no such
     address. Not bound to the loopback: behind a proxy every request comes from there."""
+
+    dpop_compulsory: bool = False
+    """Whether every access token must be bound to a key (RFC 9449); `production` always asks it."""
+
+    dpop_nonce_seconds: Annotated[int, Field(ge=0, le=600)] = 0
+    """Seconds that a nonce of ours is given for; it counts for as many more. 0: none is asked."""
+
+    token_issuer: Annotated[str, StringConstraints(pattern=r"^(https?://[^?#\s]+)?$")] = ""
+    """Another authorisation server that gives the access tokens; then ours gives none.
+
+    Its tokens (RFC 9068) name us in `aud`, a registered application in `client_id` and its
+    organisation in `organisation`."""
+
+    token_keys: str = ""
+    """Where that server's public keys are read: an address, or a file. Under `production` an
+    address is https."""
+
+    requests_a_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    """What an organisation may ask in a minute, in each process. 0: 3,000 under `production`."""
+
+    requests_a_minute_of: Mapping[str, Annotated[int, Field(ge=1, le=10_000_000)]] = {}
+    """The same for organisations of a type, as JSON: `{"employer": 60}`."""
+
+    tokens_a_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Access tokens an organisation may have in a minute. 0: 120 under `production`."""
+
+    failures_a_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """How often one address may fail to say who it is. 0: 60 under `production`."""
+
+    @property
+    def limits(self) -> Limits:
+        """The quotas in force; under `demo` those alone that are set."""
+        usual = Limits(3_000, 120, 60) if self.profile is Profile.PRODUCTION else Limits()
+        return Limits(
+            requests=self.requests_a_minute or usual.requests,
+            tokens=self.tokens_a_minute or usual.tokens,
+            failures=self.failures_a_minute or usual.failures,
+            requests_of=self.requests_a_minute_of,
+        )
+
+    @property
+    def dpop_needed(self) -> bool:
+        return self.dpop_compulsory or self.profile is Profile.PRODUCTION
 
     @property
     def key_ring_path(self) -> Path:

@@ -1,7 +1,7 @@
 """What a command gets, and what it gives back."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import lru_cache, wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeAlias, TypeVar
@@ -12,13 +12,15 @@ from sqlalchemy import Connection
 from audit.events import AuditEvent
 from audit.log import Entry, Recorded
 from audit.sealing import fresh_request_id
-from consent.belgian_time import day_of
+from consent.belgian_time import day_of, instant
 from exchange.directory import Directory
 from exchange.key_store import KeyStore
+from exchange.security.dpop import Proof
 from exchange.security.tokens import Caller
 from exchange.security.vault import Vault
+from exchange.uses import Use
 from policies.decision import Refused
-from policies.vocabulary import ApplicationId, Reason
+from policies.vocabulary import Reason
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,6 +42,7 @@ class Transaction:
 
     `now` is `at` in whole microseconds since 1970 (UTC), as the tables hold it. `directory`
     is as it stands under the lock. A command asks no clock and makes no ids but with `new_id`.
+    `used` holds what was used up before, as far as it is known yet (see `Outcome.uses`).
     """
 
     connection: Connection
@@ -49,6 +52,7 @@ class Transaction:
     directory: Directory
     vault: Vault
     keys: KeyStore
+    used: Container[bytes] = field(default=frozenset(), compare=False)
 
     @property
     def day(self) -> date:
@@ -65,12 +69,14 @@ class Outcome(Generic[T_co]):
     """What a command gives back: its value or a refusal, and what must be logged of it.
 
     A command that carries out several requests gives as many events for each, one request
-    after the other.
+    after the other. `uses` are committed with it: of two commands with the same one, in
+    whichever process, one is done, and the other runs again and finds it in `tx.used`.
     """
 
     value: T_co | Refused
     events: tuple[AuditEvent, ...] = ()
     requests: int = 1
+    uses: tuple[Use, ...] = ()
 
     def recorded(self) -> list[Recorded]:
         """The events, each with the id of its request: never seen before, shared by no other."""
@@ -101,15 +107,26 @@ def by_application(
     """A command on behalf of a caller, whose application is looked up under the lock.
 
     A token says who somebody was when it was issued; one that was revoked since, even while
-    its command waited, gets nothing.
+    its command waited, gets nothing. Nor does a proof that came before; what the command
+    comes to, a yes or a no, uses it up (RFC 9449 section 11.1).
     """
 
     @wraps(command)
     def checked(
         tx: Transaction, caller: Caller, /, *args: P.args, **kwargs: P.kwargs
     ) -> Outcome[T]:
-        if not tx.directory.live(ApplicationId(caller.application)):
+        if not tx.directory.admits(caller, tx.now):
             return Outcome(Refused(Reason.CALLER_REVOKED, told=Reason.CALLER_REVOKED))
-        return command(tx, caller, *args, **kwargs)
+        if caller.proof is None:
+            return command(tx, caller, *args, **kwargs)
+        use = use_of(caller.proof)
+        if use.name in tx.used:
+            return Outcome(Refused(Reason.PROOF_REPLAYED, told=Reason.PROOF_REPLAYED))
+        return replace(command(tx, caller, *args, **kwargs), uses=(use,))
 
     return checked
+
+
+def use_of(proof: Proof) -> Use:
+    """A proof as something that counts once."""
+    return Use(proof.name, instant(proof.replayable_until))

@@ -24,7 +24,7 @@ from audit.signer import origin_of
 from audit.tree import leaf_hash
 from consent.belgian_time import instant
 from exchange.api.answers import NO_STORE, answer
-from exchange.api.dependencies import Body, RequestServices, body_of, caller_with_any
+from exchange.api.dependencies import Body, RequestServices, body_of, caller_with, onlooker_with
 from exchange.api.forms import (
     CONSENT,
     HandleText,
@@ -49,8 +49,9 @@ _PLACE = 2**53
 MOST_ENTRIES = 131_072
 """Entries of one range over HTTP; an operator makes larger bundles at the command line."""
 
-AuditCaller = Annotated[Caller, Depends(caller_with_any("audit", EVERYTHING))]
-AnyCaller = Annotated[Caller, Depends(caller_with_any(*EVERY_SCOPE))]
+AuditCaller = Annotated[Caller, Depends(caller_with("audit", EVERYTHING))]
+Exporter = Annotated[Caller, Depends(onlooker_with("audit", EVERYTHING))]
+AnyOnlooker = Annotated[Caller, Depends(onlooker_with(*EVERY_SCOPE))]
 Outcome = Annotated[str, StringConstraints(pattern=r"^(permit|deny|ok|error(:[A-Za-z0-9._-]+)?)$")]
 
 
@@ -108,7 +109,7 @@ async def search_entries(
 @router.post("/receipts")
 async def post_receipt(
     body: Annotated[NewReceipt, Depends(body_of(NewReceipt))],
-    _caller: AnyCaller,
+    _caller: AnyOnlooker,
     services: RequestServices,
 ) -> Response:
     """The log's signed word on the entry that an answer named, for whoever was given that answer.
@@ -125,12 +126,13 @@ async def post_receipt(
 
 @router.post("/exports")
 async def post_export(
-    caller: AuditCaller,
+    caller: Exporter,
     body: Annotated[NewExport, Depends(body_of(NewExport))],
     services: RequestServices,
 ) -> Response:
     """A bundle that verifies offline. That it was asked for is logged before it is made."""
-    asker, out = Asker(caller.application, OrganisationId(caller.organisation)), BytesIO()
+    organisation, out = OrganisationId(caller.organisation), BytesIO()
+    asker = Asker(caller.application, organisation, caller)
     if body.mode == "range":
         if EVERYTHING not in caller.scopes or body.client is not None:
             raise RequestRefused(NO_SCOPE)

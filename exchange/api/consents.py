@@ -18,6 +18,7 @@ from exchange.api.dependencies import (
     ConsentCaller,
     DirectRoute,
     RequestServices,
+    WithdrawingCaller,
     body_of,
     caller_with,
     json_of,
@@ -89,7 +90,7 @@ async def get_consents(
 @router.post("/consents/{consent}/withdrawal")
 async def post_withdrawal(
     consent: ConsentPath,
-    caller: ConsentCaller,
+    caller: WithdrawingCaller,
     body: Annotated[NewWithdrawal, Depends(body_of(NewWithdrawal))],
     services: RequestServices,
 ) -> Response:

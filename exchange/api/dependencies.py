@@ -1,24 +1,37 @@
 """What a route may ask for: the services, a caller with a scope, a body of a certain form."""
 
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, ValidationError
+from sqlalchemy import Connection
 
+from consent.belgian_time import instant
+from exchange import records
+from exchange.api.limits import attempt, count_request
+from exchange.api.stray_tokens import refuse_in_address, refuse_in_body
+from exchange.flows.use_proof import use_proof
 from exchange.problems import (
     INVALID_CONTENT,
+    INVALID_PROOF,
     MALFORMED,
     NO_SCOPE,
     NOT_AUTHENTICATED,
     TOO_LARGE,
     RequestRefused,
+    settled,
 )
+from exchange.security.contexts import TokenFault
+from exchange.security.dpop import InvalidProof
 from exchange.security.strict_json import JsonFault, NotJson, read_json
-from exchange.security.tokens import Caller
-from exchange.services import Services
+from exchange.security.tokens import Caller, InvalidToken
+from exchange.services import SHARD, Services
+from exchange.transaction import use_of
+from exchange.uses import Use
 from policies.summary_model import told_name
 
 M = TypeVar("M", bound=BaseModel)
@@ -56,22 +69,92 @@ async def services_of(request: Request) -> Services:
     return services
 
 
-def caller_with(scope: str) -> Callable[[Request], Awaitable[Caller]]:
-    """A dependency: the application behind the access token, if its token has the scope."""
-    return caller_with_any(scope)
+def caller_with(*scopes: str, counted: bool = True) -> Callable[[Request], Awaitable[Caller]]:
+    """A dependency: the application behind the access token, if it has one of the scopes.
 
-
-def caller_with_any(*scopes: str) -> Callable[[Request], Awaitable[Caller]]:
-    """As `caller_with`, for a route that more than one scope opens."""
+    For routes that run a command of the caller's: that uses up the proof that came with it.
+    What is not `counted` is open to who has used up its quota, too.
+    """
 
     async def caller(request: Request) -> Caller:
         services: Services = request.app.state.services
-        found = services.tokens.read(only_header(request, "authorization"), services.clock())
+        await refuse_in_address(request, services)
+        with attempt(request, services):
+            found = _caller(request, services)
         if found.scopes.isdisjoint(scopes):
             raise RequestRefused(NO_SCOPE)
+        if counted:
+            await count_request(found, services)
         return found
 
     return caller
+
+
+def onlooker_with(*scopes: str) -> Callable[[Request], Awaitable[Caller]]:
+    """As `caller_with`, for routes that run no command of the caller's: the proof is used up here.
+
+    In a command of its own, so that it counts once in every process, and after a restart too.
+    """
+    caller_with_scope = caller_with(*scopes)
+
+    async def onlooker(request: Request) -> Caller:
+        services: Services = request.app.state.services
+        found = await caller_with_scope(request)
+        if found.proof is None:
+            return found
+        if services.admission.frozen is None:
+            settled(await services.writer.run(use_proof, found))
+        elif not await services.reader.run(
+            partial(used_up_unwritten, services, uses=(use_of(found.proof),))
+        ):
+            raise RequestRefused(INVALID_PROOF)
+        return found
+
+    return onlooker
+
+
+def _caller(request: Request, services: Services) -> Caller:
+    authorization, at = only_header(request, "authorization"), services.clock()
+    proof = proof_in(request)
+    if authorization[:5].lower() != "dpop ":
+        if services.settings.dpop_needed:
+            raise InvalidToken(TokenFault.SCHEME)
+        return services.tokens.read(authorization, at)
+    if proof is None:
+        raise InvalidProof(TokenFault.SHAPE)
+    return services.tokens.read_bound(
+        authorization,
+        proof,
+        method=request.method,
+        url=url_of(request, services),
+        at=at,
+        nonces=services.nonces.good(at),
+    )
+
+
+def proof_in(request: Request) -> str | None:
+    """The request's DPoP proof, if it has one. Two are ambiguous and refused."""
+    proofs = request.headers.getlist("dpop")
+    if len(proofs) > 1:
+        raise RequestRefused(MALFORMED)
+    return proofs[0] if proofs else None
+
+
+def url_of(request: Request, services: Services) -> str:
+    """What the sender must have asked for: the path alone is the request's."""
+    path: str = request.scope["path"]
+    return services.settings.public_base_url + path
+
+
+def used_up_unwritten(services: Services, connection: Connection, uses: Collection[Use]) -> bool:
+    """Whether these count, while nothing can be written: those before are known.
+
+    Those of now are remembered in memory, each but once.
+    """
+    now = instant(services.clock())
+    return not any(
+        records.used_before(connection, shard=SHARD, token=each.name) for each in uses
+    ) and all(services.used_assertions.first(each.name, until=each.until, now=now) for each in uses)
 
 
 def only_header(request: Request, name: str) -> str:
@@ -98,10 +181,11 @@ async def json_of(request: Request, most: int | None = None) -> Any:
 
     `most` bytes of it are taken; where nothing is said, what the settings give a small body.
     """
+    services: Services = request.app.state.services
+    await refuse_in_body(request, services)
     # A type that a form of another site can send without asking first is never taken.
     if not JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
         raise RequestRefused(MALFORMED, (("content-type", "application/json_needed"),))
-    services: Services = request.app.state.services
     raw = await request.body()
     try:
         limit = services.settings.small_body_bytes if most is None else most
@@ -133,3 +217,6 @@ ClientCaller = Annotated[Caller, Depends(caller_with("client"))]
 SummaryCaller = Annotated[Caller, Depends(caller_with("summary"))]
 ConsentCaller = Annotated[Caller, Depends(caller_with("consent"))]
 HandoverCaller = Annotated[Caller, Depends(caller_with("handover"))]
+HandoverOnlooker = Annotated[Caller, Depends(onlooker_with("handover"))]
+# Nobody is ever kept from stopping.
+WithdrawingCaller = Annotated[Caller, Depends(caller_with("consent", counted=False))]

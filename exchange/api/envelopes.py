@@ -11,12 +11,12 @@ from exchange import handovers, records
 from exchange.api.forms import instant_text
 from exchange.directory import Directory
 from exchange.handovers import Handover, HandoverEvent
-from exchange.problems import NOT_AUTHENTICATED, RequestRefused
+from exchange.problems import INVALID_TOKEN, RequestRefused
 from exchange.security.tokens import Caller
 from exchange.security.vault import Vault
 from exchange.services import SHARD, Services
 from exchange.stepping import event_context
-from policies.vocabulary import ApplicationId, HandoverId, HandoverState, OrganisationId
+from policies.vocabulary import HandoverId, HandoverState, OrganisationId
 
 MASKED = {"masked": True, "label": "begeleidingsdienst (afgeschermd)"}
 """What stands in place of a sender whose very name tells something about the client."""
@@ -54,9 +54,9 @@ class Page:
 def looking(services: Services, connection: Connection, caller: Caller) -> Looking:
     """What the caller may look with; one that was revoked since its token was issued, nothing."""
     directory = services.reads_directory.current(connection)
-    if not directory.live(ApplicationId(caller.application)):
-        raise RequestRefused(NOT_AUTHENTICATED)
     now = instant(services.clock())
+    if not directory.admits(caller, now):
+        raise RequestRefused(INVALID_TOKEN)
     return Looking(OrganisationId(caller.organisation), now, directory, services.vault)
 
 

@@ -12,7 +12,13 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import Field, StringConstraints
 
 from exchange.api.answers import answer
-from exchange.api.dependencies import Body, HandoverCaller, RequestServices, body_of
+from exchange.api.dependencies import (
+    Body,
+    HandoverCaller,
+    HandoverOnlooker,
+    RequestServices,
+    body_of,
+)
 from exchange.api.envelopes import Page, envelope, listed, looking
 from exchange.api.forms import (
     HandleText,
@@ -166,7 +172,7 @@ async def post_handover(
 
 @router.get("")
 async def get_handovers(
-    caller: HandoverCaller,
+    caller: HandoverOnlooker,
     services: RequestServices,
     box: Annotated[Literal["inbox", "outbox"], Query()] = "inbox",
     state: Annotated[HandoverState | None, Query()] = None,
@@ -188,7 +194,7 @@ async def get_handovers(
 
 @router.get("/{handover}")
 async def get_handover(
-    handover: HandoverPath, caller: HandoverCaller, services: RequestServices
+    handover: HandoverPath, caller: HandoverOnlooker, services: RequestServices
 ) -> Response:
     """One handover with its events: to its sender and its recipient, and to nobody else."""
     shown = await services.reader.run(

@@ -19,7 +19,7 @@ from audit.tile_store import stored_tiles, tile_at
 from audit.tiles import read_place
 from audit.tree import TILE_WIDTH, leaf_hash
 from exchange.api.answers import answer
-from exchange.api.dependencies import RequestServices, caller_with_any
+from exchange.api.dependencies import RequestServices, caller_with
 from exchange.flows.inspect_entry import EVERYTHING, Inspected, inspect_bundle, inspect_entry
 from exchange.problems import NOT_AVAILABLE, RequestRefused, settled
 from exchange.security.tokens import Caller
@@ -31,8 +31,8 @@ CHANGING = {"Cache-Control": "no-cache"}
 TEXT, BYTES = "text/plain; charset=utf-8", "application/octet-stream"
 _LEVELS = 64
 
-AuditCaller = Annotated[Caller, Depends(caller_with_any("audit", EVERYTHING))]
-Mirror = Annotated[Caller, Depends(caller_with_any(EVERYTHING))]
+AuditCaller = Annotated[Caller, Depends(caller_with("audit", EVERYTHING))]
+Mirror = Annotated[Caller, Depends(caller_with(EVERYTHING))]
 
 
 @router.get("/v1/audit/checkpoint")

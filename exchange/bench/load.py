@@ -122,10 +122,11 @@ def distribution(times: Sequence[float], seconds: float) -> dict[str, float]:
     }
 
 
-def post(path: str, token: str, body: bytes) -> bytes:
-    """The bytes of one POST of JSON."""
+def post(path: str, token: str, body: bytes, proof: str = "") -> bytes:
+    """The bytes of one POST of JSON; with a proof, by a token that is bound to its key."""
+    scheme, proven = ("DPoP", f"DPoP: {proof}\r\n") if proof else ("Bearer", "")
     return (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {scheme} {token}\r\n{proven}"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     ).encode() + body
 

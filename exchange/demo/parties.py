@@ -7,9 +7,10 @@ from uuid import uuid4
 
 from httpx2 import Client, Response
 
-from exchange.operations import applications_new
+from exchange.registering import applications_new
 from exchange.security.contexts import CLIENT_ASSERTION
 from exchange.security.jose_profile import sign
+from exchange.security.possession import proof_of_key
 from exchange.security.tokens import new_signing_key, signer_from_jwk
 from exchange.services import Services
 
@@ -24,7 +25,10 @@ class Party:
     def __init__(self, services: Services, http: Client, organisation: str) -> None:
         self._http, self._clock = http, services.clock
         self._signer = signer_from_jwk(new_signing_key())
-        asked = {"organisation": organisation, "key": self._signer.public_jwk()}
+        issuer, at = services.settings.issuer, services.clock()
+        proof = proof_of_key(self._signer, issuer=issuer, organisation=organisation, at=at)
+        key = self._signer.public_jwk()
+        asked = {"organisation": organisation, "key": key, "proof": proof}
         (made,) = applications_new(services, asked)
         self.application: str = made["application"]
         self._issuer: str = made["issuer"]

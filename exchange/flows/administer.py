@@ -44,11 +44,15 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class NewApplication:
-    """An application to register. `key` is its public JWK; without `scopes`: all of its type."""
+    """An application to register. `key` is its public JWK; without `scopes`: all of its type.
+
+    From `expires_at` on (µs) it is let in no more; without, it is for as long as it is wanted.
+    """
 
     organisation: OrganisationId
     key: Mapping[str, Any]
     scopes: frozenset[str] | None = None
+    expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +139,9 @@ def register_application(tx: Transaction, order: NewApplication) -> Outcome[Appl
         id=application,
         organisation=order.organisation,
         scopes=" ".join(sorted(scopes)),
-        key=json.dumps(order.key, sort_keys=True),
+        key=_text(order.key),
         registered_at=tx.now,
+        expires_at=order.expires_at,
     )
     directory.add_application(tx.connection, row)
     directory.moved(tx.connection, shard=tx.shard)
@@ -146,14 +151,50 @@ def register_application(tx: Transaction, order: NewApplication) -> Outcome[Appl
 
 def revoke_application(tx: Transaction, application: ApplicationId) -> Outcome[ApplicationId]:
     """End an application now: its tokens, still valid by themselves, count no more."""
-    if not directory.revoke_application(
-        tx.connection, shard=tx.shard, application=application, at=tx.now
+    return _changed(tx, application, "revoked", revoked_at=tx.now)
+
+
+def suspend_application(tx: Transaction, application: ApplicationId) -> Outcome[ApplicationId]:
+    """Let an application in no more, until an operator has looked into it."""
+    return _changed(tx, application, "suspended", suspended_at=tx.now)
+
+
+def resume_application(tx: Transaction, application: ApplicationId) -> Outcome[ApplicationId]:
+    """Let an application that was suspended in again."""
+    return _changed(tx, application, "resumed", suspended_at=None)
+
+
+def rotate_application(
+    tx: Transaction, application: ApplicationId, key: Mapping[str, Any], overlap: int
+) -> Outcome[ApplicationId]:
+    """Give an application another key; the one before it counts for `overlap` µs more.
+
+    A third key there never is: the one before the last ends now.
+    """
+    known = tx.directory.applications.get(application)
+    if known is None or key["kid"] in {known.key["kid"], (known.former or {}).get("kid")}:
+        what = "application" if known is None else "key"
+        reason = Reason.CONTENT_REFUSED
+        return Outcome(Refused(reason, told=reason, details=(what,)))
+    former = {"former_key": _text(known.key), "former_until": tx.now + overlap}
+    return _changed(tx, application, "rekeyed", key=_text(key), **former)
+
+
+def _changed(
+    tx: Transaction, application: ApplicationId, act: str, **values: Any
+) -> Outcome[ApplicationId]:
+    if not directory.change_application(
+        tx.connection, shard=tx.shard, application=application, **values
     ):
         reason = Reason.CONTENT_REFUSED
         return Outcome(Refused(reason, told=reason, details=("application",)))
     directory.moved(tx.connection, shard=tx.shard)
-    event = AdminChanged(what="application", act="revoked", id=application)
+    event = AdminChanged(what="application", act=act, id=application)
     return Outcome(application, (event,))
+
+
+def _text(key: Mapping[str, Any]) -> str:
+    return json.dumps(key, sort_keys=True)
 
 
 def _with_shard(member: Member, shard: int) -> Member:

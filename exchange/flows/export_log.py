@@ -12,12 +12,12 @@ from consent.belgian_time import instant
 from consent.register import ConsentView
 from exchange import handovers, records
 from exchange.handovers import Handover
+from exchange.security.tokens import Caller
 from exchange.stepping import event_context
 from exchange.transaction import Outcome, Transaction
 from policies.decision import Refused
 from policies.vocabulary import (
     NOBODY,
-    ApplicationId,
     ClientId,
     Handle,
     HandoverId,
@@ -32,6 +32,7 @@ class Asker:
 
     application: str
     organisation: OrganisationId | None = None
+    caller: Caller | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def _json(body: object) -> bytes:
 
 def _live(tx: Transaction, asker: Asker) -> bool:
     """An operator has the machine; an application must still be one."""
-    return asker.organisation is None or tx.directory.live(ApplicationId(asker.application))
+    return asker.caller is None or tx.directory.admits(asker.caller, tx.now)
 
 
 def _said(asker: Asker, client: str) -> dict[str, Any]:

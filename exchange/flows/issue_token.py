@@ -1,23 +1,31 @@
 """Issue a token: an application proved that it holds its key, once."""
 
-import hashlib
 from dataclasses import dataclass
 
-from exchange import records
 from exchange.directory import Directory
-from exchange.transaction import Outcome, Transaction
+from exchange.security.dpop import Proof
+from exchange.transaction import Outcome, Transaction, use_of
+from exchange.uses import Use
 from policies.decision import Refused
 from policies.vocabulary import ApplicationId, OrganisationId, Reason
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A verified assertion: whose, its id and until when it could be used again (µs)."""
+    """A verified assertion: whose, and as something that counts once.
+
+    With a proof, the token is to be bound to its key.
+    """
 
     application: ApplicationId
-    token_id: str
-    until: int
+    assertion: Use
     scopes: frozenset[str] | None
+    proof: Proof | None = None
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """What counts once of it."""
+        return (self.assertion, *(() if self.proof is None else (use_of(self.proof),)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,27 +42,21 @@ def issue_token(tx: Transaction, asked: Asked) -> Outcome[Granted]:
 
     Scopes asked beyond those registered are left out; asked in vain, all of them, is a no.
     """
-    granted, token = considered(tx.directory, asked, tx.new_id()), use_of(asked)
-    if records.used_before(tx.connection, shard=tx.shard, token=token):
+    granted = considered(tx.directory, asked, tx.new_id(), tx.now)
+    if any(each.name in tx.used for each in asked.uses):
         return Outcome(Refused(Reason.CALLER_REVOKED))
     if isinstance(granted, Refused):
         return Outcome(granted)
-    records.remember_use(tx.connection, shard=tx.shard, token=token, until=asked.until, now=tx.now)
-    return Outcome(granted)
+    return Outcome(granted, uses=asked.uses)
 
 
-def considered(directory: Directory, asked: Asked, token_id: str) -> Granted | Refused:
+def considered(directory: Directory, asked: Asked, token_id: str, now: int) -> Granted | Refused:
     """What the application may have; whether its assertion was used before is not looked at."""
     application = directory.applications.get(asked.application)
-    if application is None or application.revoked:
+    if application is None or not application.live(now):
         return Refused(Reason.CALLER_REVOKED)
     scopes = application.scopes if asked.scopes is None else asked.scopes & application.scopes
     if not scopes:
         reason = Reason.SCOPE_MISSING
         return Refused(reason, told=reason)
     return Granted(application.organisation, scopes, token_id)
-
-
-def use_of(asked: Asked) -> bytes:
-    """The name under which the use of an assertion is remembered: each application has its own."""
-    return hashlib.sha256(f"{asked.application}\0{asked.token_id}".encode()).digest()

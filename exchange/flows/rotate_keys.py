@@ -5,12 +5,13 @@ committed, so that nobody waits long and a crash is gone on from. A key that sig
 named in the log before it signs, and stands in its history for ever.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from audit import log, published
 from audit.events import AdminChanged, KeyRotated
 from audit.parts import fingerprint
-from exchange import installation
+from exchange import directory, ended, installation
 from exchange.key_store import Rewrapped
 from exchange.security.keys import KeyRing, KeysBehind
 from exchange.transaction import Outcome, Transaction
@@ -66,3 +67,14 @@ def end_log_keys(tx: Transaction, old: Sequence[tuple[str, str]]) -> Outcome[int
         published.end_signer_key(tx.connection, vkey, shard=tx.shard, to_size=size)
     events = [AdminChanged(what="log.key", act="destroyed", id=key_id) for _, key_id in old]
     return Outcome(len(events), tuple(events))
+
+
+def retire_token_key(tx: Transaction, jwk: Mapping[str, Any], overlap: int) -> Outcome[None]:
+    """Note that a key of ours signs no more tokens; those that it signed count `overlap` µs more.
+
+    With no overlap none of them counts any more, in any process: somebody else had the key.
+    """
+    ended.retire_key(tx.connection, shard=tx.shard, jwk=jwk, until=tx.now + overlap)
+    directory.moved(tx.connection, shard=tx.shard)
+    act = "rotated" if overlap else "destroyed"
+    return Outcome(None, (AdminChanged(what="token.key", act=act, id=str(jwk["kid"])),))

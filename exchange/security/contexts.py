@@ -103,6 +103,18 @@ ACCESS_TOKEN: Final = Context(
 )
 """What we issue (RFC 9068), with the organisation that the application acts for."""
 
+FOREIGN_ACCESS_TOKEN: Final = Context(
+    name="foreign-access-token",
+    types=("at+jwt",),
+    algorithms=_STRONG,
+    required=_STANDARD | {"client_id", "organisation", "scope"},
+    optional=frozenset({"cnf", "nbf"}),
+    foreign=True,
+    max_lifetime=3_600,
+    max_age=3_600,
+)
+"""The same from another authorisation server, which may say more and let tokens live longer."""
+
 DPOP_PROOF: Final = Context(
     name="dpop-proof",
     types=("dpop+jwt",),
@@ -115,6 +127,18 @@ DPOP_PROOF: Final = Context(
     max_token=4_096,
 )
 """That the sender holds the key an access token is bound to (RFC 9449)."""
+
+KEY_PROOF: Final = Context(
+    name="key-proof",
+    types=("key-possession+jwt",),
+    algorithms=_OURS,
+    required=frozenset({"aud", "sub", "iat", "jti"}),
+    foreign=True,
+    key_in_header=True,
+    max_age=3_600,
+    max_token=4_096,
+)
+"""That who wants a key registered holds its private half. `sub`: for which organisation."""
 
 ID_TOKEN: Final = Context(
     name="id-token",

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +10,14 @@ from exchange.security.base64url import encoded
 from exchange.security.claims import CLOCK_AHEAD
 from exchange.security.contexts import DPOP_PROOF, TokenFault
 from exchange.security.jose_profile import InvalidToken, VerifiedClaims, verify_bearing_key
+
+
+class InvalidProof(InvalidToken):
+    """The proof is missing, or not one for this request (`invalid_dpop_proof`)."""
+
+
+class StaleNonce(InvalidProof):
+    """All held but the nonce: the same again with a fresh one may pass (`use_dpop_nonce`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +32,36 @@ class Proof:
     issued_at: datetime
     replayable_until: datetime
 
+    @property
+    def name(self) -> bytes:
+        """What it is remembered by: the same id from another key is another proof."""
+        return hashlib.sha256(f"{self.thumbprint}\0{self.token_id}".encode()).digest()
+
+
+class Nonces:
+    """Nonces of ours that prove a proof to be fresh: keyed, the same in every process, not kept.
+
+    Each counts in the `seconds` that it was given in, and in as many after. With 0 seconds
+    none is asked for (RFC 9449 sections 8 and 9).
+    """
+
+    def __init__(self, key: bytes, seconds: int) -> None:
+        self._key, self._seconds = key, seconds
+
+    def fresh(self, at: datetime) -> str:
+        """The one to be given now."""
+        return self._nonce(int(at.timestamp()) // (self._seconds or 1))
+
+    def good(self, at: datetime) -> tuple[str, ...]:
+        """Those that a proof may hold now; without any it needs none."""
+        if not self._seconds:
+            return ()
+        window = int(at.timestamp()) // self._seconds
+        return self._nonce(window), self._nonce(window - 1)
+
+    def _nonce(self, window: int) -> str:
+        return encoded(hmac.digest(self._key, str(window).encode(), "sha256"))
+
 
 def verify_proof(
     proof: str,
@@ -31,26 +70,26 @@ def verify_proof(
     url: str,
     access_token: str | None = None,
     thumbprint: str | None = None,
-    nonce: str | None = None,
+    nonces: Collection[str] = (),
     at: datetime,
 ) -> Proof:
-    """The proof, if it was made for this request (RFC 9449, 4.3). Raises only `InvalidToken`.
+    """The proof, if it was made for this request (RFC 9449, 4.3). Raises only `InvalidProof`.
 
     `url` is the configured public URL of the route, never that of the request. Given an
-    access token, the proof must be for it; given a thumbprint or a nonce, it must have them.
-    It is not remembered here: record it in the commit of the decision, after everything held.
+    access token, the proof must be for it; given a thumbprint, of that key; given nonces, it
+    must hold one of them. It is not remembered here: record it in the commit of the
+    decision, after everything held.
     """
-    claims = verify_bearing_key(proof, DPOP_PROOF, at=at)
-    if claims.text("htm") != method:
-        raise InvalidToken(TokenFault.PROOF_METHOD)
-    if _without_query(claims.text("htu")) != url:
-        raise InvalidToken(TokenFault.PROOF_URL)
-    if access_token is not None and not _same(claims, "ath", token_hash(access_token)):
-        raise InvalidToken(TokenFault.PROOF_TOKEN)
-    if nonce is not None and not _same(claims, "nonce", nonce):
-        raise InvalidToken(TokenFault.PROOF_NONCE)
+    try:
+        claims = verify_bearing_key(proof, DPOP_PROOF, at=at)
+        _check_request(claims, method, url, access_token)
+    except InvalidToken as refused:
+        raise InvalidProof(refused.reason) from None
     if thumbprint is not None and claims.key.thumbprint != thumbprint:
-        raise InvalidToken(TokenFault.BINDING)
+        raise InvalidProof(TokenFault.BINDING)
+    # Last of all: only who could have used it is told that a fresh nonce would do.
+    if nonces and not any(_same(claims, "nonce", each) for each in nonces):
+        raise StaleNonce(TokenFault.PROOF_NONCE)
     issued_at = datetime.fromtimestamp(claims.second("iat"), UTC)
     return Proof(
         token_id=claims.text("jti"),
@@ -58,6 +97,15 @@ def verify_proof(
         issued_at=issued_at,
         replayable_until=issued_at + _MEMORY,
     )
+
+
+def _check_request(claims: VerifiedClaims, method: str, url: str, access_token: str | None) -> None:
+    if claims.text("htm") != method:
+        raise InvalidToken(TokenFault.PROOF_METHOD)
+    if _without_query(claims.text("htu")) != url:
+        raise InvalidToken(TokenFault.PROOF_URL)
+    if access_token is not None and not _same(claims, "ath", token_hash(access_token)):
+        raise InvalidToken(TokenFault.PROOF_TOKEN)
 
 
 def token_hash(access_token: str) -> str:

@@ -149,7 +149,9 @@ def verify(
     return _verified(parts, context, key, audience, at)
 
 
-def verify_bearing_key(token: str, context: Context, *, at: datetime) -> VerifiedClaims:
+def verify_bearing_key(
+    token: str, context: Context, *, audience: str | None = None, at: datetime
+) -> VerifiedClaims:
     """The claims of a token that brings its own key. Raises only `InvalidToken`.
 
     It says no more than that the sender has that key: whose it is, its thumbprint must tell.
@@ -162,7 +164,7 @@ def verify_bearing_key(token: str, context: Context, *, at: datetime) -> Verifie
     key = RegisteredKey(
         issuer="", kid=thumbprint, algorithm=algorithm, public=public, thumbprint=thumbprint
     )
-    return _verified(parts, context, key, None, at)
+    return _verified(parts, context, key, audience, at)
 
 
 def sign(context: Context, claims: Mapping[str, object], signer: Signer) -> str:

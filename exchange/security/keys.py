@@ -45,6 +45,8 @@ class Use(StrEnum):
     """Finds a person again by name or number, without either being stored."""
     CURSORS = "cursors"
     """Signs the place in a list that a caller is given to go on from."""
+    DPOP_NONCES = "dpop-nonces"
+    """Makes the nonces that a proof must bear."""
     AUDIT_RECEIPT = "audit-receipt"
     """Makes the key of each log that signs what it promises to hold."""
     AUDIT_NOBODY = "audit-nobody"

@@ -45,6 +45,7 @@ class KeyFault(StrEnum):
     KEY_ID = "key-id"
     DUPLICATE_KEY_ID = "duplicate-key-id"
     TOO_MANY_KEYS = "too-many-keys"
+    NOT_PROVEN = "not-proven"
 
 
 class KeyRefused(Exception):

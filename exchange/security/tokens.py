@@ -2,15 +2,15 @@
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import Lock
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from exchange.security.claims import CLOCK_AHEAD
 from exchange.security.client_assertions import Assertion, ClientAssertions
-from exchange.security.contexts import ACCESS_TOKEN, TokenFault
+from exchange.security.contexts import ACCESS_TOKEN, FOREIGN_ACCESS_TOKEN, TokenFault
 from exchange.security.dpop import Proof, verify_proof
 from exchange.security.jose_profile import InvalidToken, VerifiedClaims, publish, sign, verify
 from exchange.security.registered_keys import RegisteredKey, register_key
@@ -38,6 +38,8 @@ class Caller:
     """An application that acts for an organisation.
 
     `token_id` is the `jti` of its token; `thumbprint` that of the key the token is bound to.
+    `key` names the key that signed the token. `proof` came with the request: it is used up
+    by the first command that is done for it.
     """
 
     application: str
@@ -45,17 +47,28 @@ class Caller:
     scopes: frozenset[str]
     token_id: str
     thumbprint: str | None = None
+    proof: Proof | None = None
+    key: str = field(default="", compare=False)
 
 
 TokenReader: TypeAlias = Callable[[str, datetime], Caller]
 """The caller behind an `Authorization` header; raises nothing but `InvalidToken`."""
 
 
+class KeySource(Protocol):
+    """The keys of another authorisation server; raises what it likes when it has none to tell."""
+
+    issuer: str
+
+    def key_of(self, kid: str) -> RegisteredKey | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A token that was verified, and the seconds between which that still says something."""
+    """A token that was verified, with which key, and the seconds between which that counts."""
 
     caller: Caller
+    key: RegisteredKey
     issued: int
     expires: int
 
@@ -66,6 +79,7 @@ class AccessTokens:
     `retired` holds public JWKs of earlier keys whose tokens still count. The last `cached`
     verified tokens are known by digest, so that a signature is checked once and not on each
     request; revocation of the application, DPoP and replay are for the caller, on each.
+    With `foreign`, tokens of that authorisation server are read instead of ours.
     """
 
     def __init__(
@@ -76,7 +90,9 @@ class AccessTokens:
         cached: int = 10_000,
         *,
         retired: Iterable[Mapping[str, object]] = (),
+        foreign: KeySource | None = None,
     ) -> None:
+        self._foreign = foreign
         self._signing, self._issuer, self._audience = signing, issuer, audience
         self._cached = cached
         self._known: OrderedDict[bytes, _Known] = OrderedDict()
@@ -111,6 +127,10 @@ class AccessTokens:
             claims["cnf"] = {"jkt": thumbprint}
         return sign(ACCESS_TOKEN, claims, self._signing), LIFETIME
 
+    def identified(self, token: str, at: datetime) -> Caller:
+        """Whose token this is, bound or not. It lets nobody in. Raises only `InvalidToken`."""
+        return self._caller(token, at)
+
     def read(self, authorization: str, at: datetime) -> Caller:
         """The caller behind an `Authorization: Bearer` header. Raises only `InvalidToken`.
 
@@ -129,9 +149,9 @@ class AccessTokens:
         method: str,
         url: str,
         at: datetime,
-        nonce: str | None = None,
-    ) -> tuple[Caller, Proof]:
-        """The caller behind an `Authorization: DPoP` header, and the proof it brought.
+        nonces: Collection[str] = (),
+    ) -> Caller:
+        """The caller behind an `Authorization: DPoP` header, with the proof it brought.
 
         Raises only `InvalidToken`. `url` is the configured public URL of the route. The proof
         is not remembered here; see `verify_proof`.
@@ -140,15 +160,21 @@ class AccessTokens:
         caller = self._caller(token, at)
         if caller.thumbprint is None:
             raise InvalidToken(TokenFault.BINDING)
-        return caller, verify_proof(
+        held = verify_proof(
             proof,
             method=method,
             url=url,
             access_token=token,
             thumbprint=caller.thumbprint,
-            nonce=nonce,
+            nonces=nonces,
             at=at,
         )
+        return replace(caller, proof=held)
+
+    @property
+    def kid(self) -> str:
+        """The name of the key that signs now."""
+        return self._signing.kid
 
     def rotate(self, signing: Signer, *, compromised: bool = False) -> None:
         """Sign with another key from now on.
@@ -173,12 +199,13 @@ class AccessTokens:
     def _caller(self, token: str, at: datetime) -> Caller:
         digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         with self._lock:
-            keys, known = self._keys, self._known.get(digest)
+            known = self._known.get(digest)
             if known is not None:
                 self._known.move_to_end(digest)
-        if known is None:
-            known = self._verified(token, keys, at)
-            self._remember(digest, known, keys)
+        # Verified with a key that was replaced meanwhile: it may be a compromised one.
+        if known is None or self._key(known.key.kid) is not known.key:
+            known = self._verified(token, at)
+            self._remember(digest, known)
         now = at.timestamp()
         if known.issued > now + CLOCK_AHEAD:
             raise InvalidToken(TokenFault.NOT_YET)
@@ -186,18 +213,23 @@ class AccessTokens:
             raise InvalidToken(TokenFault.EXPIRED)
         return known.caller
 
-    def _verified(self, token: str, keys: Mapping[str, RegisteredKey], at: datetime) -> _Known:
+    def _key(self, kid: str) -> RegisteredKey | None:
+        return self._keys.get(kid) if self._foreign is None else self._foreign.key_of(kid)
+
+    def _verified(self, token: str, at: datetime) -> _Known:
+        foreign = self._foreign
+        expected = self._issuer if foreign is None else foreign.issuer
+        context = ACCESS_TOKEN if foreign is None else FOREIGN_ACCESS_TOKEN
+
         def key_of(issuer: str, kid: str) -> RegisteredKey | None:
-            return keys.get(kid) if issuer == self._issuer else None
+            return self._key(kid) if issuer == expected else None
 
-        claims = verify(token, ACCESS_TOKEN, key_of=key_of, audience=self._audience, at=at)
-        return _Known(_caller_in(claims), claims.second("iat"), claims.second("exp"))
+        claims = verify(token, context, key_of=key_of, audience=self._audience, at=at)
+        caller = _caller_in(claims, own=foreign is None)
+        return _Known(caller, claims.key, claims.second("iat"), claims.second("exp"))
 
-    def _remember(self, digest: bytes, known: _Known, keys: Mapping[str, RegisteredKey]) -> None:
+    def _remember(self, digest: bytes, known: _Known) -> None:
         with self._lock:
-            # Verified with keys that were replaced meanwhile: it may be of a compromised one.
-            if keys is not self._keys:
-                return
             self._known[digest] = known
             while len(self._known) > self._cached:
                 self._known.popitem(last=False)
@@ -211,8 +243,8 @@ def _token(authorization: str, scheme: str) -> str:
     return token
 
 
-def _caller_in(claims: VerifiedClaims) -> Caller:
-    if claims.text("sub") != claims.text("client_id"):
+def _caller_in(claims: VerifiedClaims, *, own: bool) -> Caller:
+    if own and claims.text("sub") != claims.text("client_id"):
         raise InvalidToken(TokenFault.SUBJECT)
     confirmation = claims.get("cnf")
     thumbprint = confirmation.get("jkt") if isinstance(confirmation, dict) else None
@@ -220,9 +252,10 @@ def _caller_in(claims: VerifiedClaims) -> Caller:
     if confirmation is not None and not isinstance(thumbprint, str):
         raise InvalidToken(TokenFault.BINDING)
     return Caller(
-        application=claims.text("sub"),
+        application=claims.text("client_id"),
         organisation=claims.text("organisation"),
         scopes=frozenset(claims.text("scope").split()),
         token_id=claims.text("jti"),
         thumbprint=thumbprint,
+        key=claims.key.kid,
     )

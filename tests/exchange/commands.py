@@ -8,6 +8,7 @@ from math import inf
 from typing import Any, TypeAlias
 
 import pytest
+from sqlalchemy import insert
 
 from audit.events import AdminChanged
 from exchange import records
@@ -118,7 +119,5 @@ def at_commit(
 
 
 def _write(tx: Transaction, text: str) -> None:
-    until = tx.now + DAY
-    records.remember_use(
-        tx.connection, shard=tx.shard, token=text.encode(), until=until, now=tx.now
-    )
+    row = {"shard": tx.shard, "token": text.encode(), "until": tx.now + DAY}
+    tx.connection.execute(insert(records.Replay), row)

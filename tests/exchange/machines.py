@@ -7,7 +7,7 @@ from typing import Any
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from exchange.api.tokens import ASSERTION_TYPE
+from exchange.api.credentials import ASSERTION_TYPE
 from exchange.app import create_app
 from exchange.flows.administer import NewApplication, register_application, revoke_application
 from exchange.security.tokens import Signer, new_signing_key, signer_from_jwk

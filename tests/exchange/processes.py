@@ -102,3 +102,20 @@ def rotate_until_killed(settings: Settings, commits: int) -> None:
 
     event.listen(services.database.writing_engine, "commit", die)
     list(keys_rotate(services, {}))
+
+
+def ask_with_proof(
+    settings: Settings,
+    barrier: Any,
+    answers: Any,
+    _number: int,
+    path: str,
+    headers: dict[str, str],
+) -> None:
+    """Send the same request, both at once."""
+    services = build_services(settings, clock=Clock())
+    asking = TestClient(create_app(services))
+    barrier.wait(PATIENCE)
+    answer = asking.get(path, headers=headers)
+    services.close()
+    answers.put(answer.status_code)

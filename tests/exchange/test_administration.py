@@ -208,7 +208,7 @@ def test_what_the_operator_does_stands_in_the_log(
         ("application", "registered", "app:destap-ww-1"),
         ("application", "revoked", "app:destap-ww-1"),
     ]
-    assert not server.directory().live(ApplicationId("app:destap-ww-1"))
+    assert server.directory().applications[ApplicationId("app:destap-ww-1")].revoked
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,13 @@ from audit.live import verify_log
 from exchange.batch import ISOLATIONS, BatchRunner
 from exchange.services import SHARD, Services, build_services
 from exchange.transaction import Outcome, Transaction
+from exchange.uses import AlreadyUsed, Use
 from exchange.writer import BATCH_SECONDS, NotStored
 from policies.decision import Refused
+from policies.vocabulary import Reason
 from tests.builders import Clock
 from tests.exchange.commands import (
+    DAY,
     PATIENCE,
     Commit,
     Hold,
@@ -328,3 +331,33 @@ def end_connection(services: Services, pid: int) -> None:
     address = services.settings.url.replace("+psycopg", "")
     with psycopg.connect(address) as connection:
         connection.execute("SELECT pg_terminate_backend(%s)", (pid,))
+
+
+def test_of_two_in_a_batch_that_use_up_the_same_one_is_done_and_its_neighbours_too(
+    services: Services, runner: BatchRunner
+) -> None:
+    def using(tx: Transaction, text: str, name: bytes) -> Outcome[str]:
+        if name in tx.used:
+            return Outcome(Refused(Reason.PROOF_REPLAYED))
+        return Outcome(text, (noted(text),), uses=(Use(name, tx.now + DAY),))
+
+    first = run_batch(runner, partial(using, text="a", name=b"1"), partial(note, text="b"),
+                      partial(using, text="c", name=b"1"))  # fmt: skip
+    second = run_batch(runner, partial(note, text="d"), partial(using, text="e", name=b"1"),
+                       partial(using, text="f", name=b"2"))  # fmt: skip
+
+    assert values(first) == ["a", "b", Refused(Reason.PROOF_REPLAYED)]
+    assert values(second) == ["d", Refused(Reason.PROOF_REPLAYED), "f"]
+    assert notes(services) == ["a", "b", "d", "f"]
+
+
+def test_a_command_that_uses_something_up_without_looking_fails_and_holds_nobody_up(
+    runner: BatchRunner,
+) -> None:
+    def blind(tx: Transaction) -> Outcome[None]:
+        return Outcome(None, uses=(Use(b"1", tx.now + DAY),))
+
+    assert values(run_batch(runner, blind)) == [None]
+    (settled,) = run_batch(runner, blind)
+    assert isinstance(settled.failure, AlreadyUsed)
+    assert values(run_batch(runner, partial(note, text="after"))) == ["after"]

@@ -187,11 +187,11 @@ def test_a_change_that_was_not_stored_is_not_remembered(
 
 def test_a_revoked_application_stays_known_and_is_not_live(services: Services) -> None:
     application = registered(services)
-    assert services.directory().live(application)
+    assert services.directory().admits(caller(application), 0)
 
     done(services, revoke_application, application)
 
-    assert not services.directory().live(application)
+    assert not services.directory().admits(caller(application), 0)
     assert services.directory().applications[application].revoked
     assert changes(services)[-2:] == [
         ("application", "registered", application),

@@ -7,7 +7,7 @@ from alembic import op
 
 from exchange import tenancy
 
-revision, down_revision = "0009_tenants", "0007_installation"
+revision, down_revision = "0009_tenants", "0008_door"
 
 
 def upgrade() -> None:

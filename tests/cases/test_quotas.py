@@ -1,0 +1,172 @@
+"""T38, T61, T63: a flood is told to wait, costs little, and tells nothing."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from fastapi.testclient import TestClient
+from httpx2 import Response
+from jose.backends import ECKey
+
+from exchange.app import create_app
+from exchange.problems import BASE
+from exchange.quotas import Quotas
+from exchange.services import Services, build_services
+from exchange.settings import Settings
+from tests.builders import Broker, Clock, logged
+from tests.cases.classes import PARTNER, queries
+from tests.exchange.machines import machine_of
+from tests.exchange.provers import BOXES, QUERY, prover_of
+
+FAILURES, REQUESTS, TOKENS = 20, 5, 3
+LIMITED = {"failures_a_minute": FAILURES, "tokens_a_minute": TOKENS}
+
+
+def limiting(settings: Settings, clock: Clock, **limits: object) -> Services:
+    """Services with these quotas, for which no time goes by."""
+    built = build_services(settings.model_copy(update=limits), clock=clock)
+    return replace(built, quotas=Quotas(built.settings.limits, lambda: 0.0))
+
+
+@pytest.fixture
+def limited(settings: Settings, clock: Clock) -> Iterator[Services]:
+    built = limiting(settings, clock, **LIMITED)
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def verifications(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What python-jose was asked to verify, as it is asked."""
+    asked: list[object] = []
+    verify = ECKey.verify
+
+    def noted(*of: object) -> object:
+        asked.append(of)
+        return verify(*of)
+
+    monkeypatch.setattr(ECKey, "verify", noted)
+    return asked
+
+
+def from_address(services: Services, address: str) -> TestClient:
+    return TestClient(create_app(services), client=(address, 50_000))
+
+
+def assert_told_to_wait(answer: Response) -> None:
+    assert answer.status_code == 429
+    assert answer.json()["type"] == f"{BASE}too-many-requests"
+    assert answer.headers["retry-after"] == "60"
+
+
+@pytest.mark.case("T38")
+def test_t38_a_flood_of_bad_signatures_costs_as_much_as_a_few(
+    limited: Services, verifications: list[object]
+) -> None:
+    machine, flood = machine_of(limited), from_address(limited, "192.0.2.66")
+    forged = machine.assertion()[:-4] + "AAAA"
+    bad = machine.form(client_assertion=forged)
+    stray = {"Authorization": f"Bearer {forged}"}
+
+    answers = [flood.post("/oauth/token", data=bad) for _ in range(500)]
+    answers += [flood.get(BOXES, headers=stray) for _ in range(500)]
+
+    assert [each.status_code for each in answers] == [401] * FAILURES + [429] * 980
+    assert len(verifications) == FAILURES
+    assert_told_to_wait(answers[-1])
+    honest = from_address(limited, "192.0.2.1").post("/oauth/token", data=machine.form())
+    assert honest.status_code == 200
+
+
+def test_who_is_asked_for_a_nonce_has_not_failed(settings: Settings, clock: Clock) -> None:
+    services = limiting(settings, clock, failures_a_minute=1, dpop_nonce_seconds=60)
+    prover = prover_of(services)
+    given = prover.asks_for_token().headers["dpop-nonce"]
+    proof = prover.proof("POST", "/oauth/token", nonce=given)
+    prover.__dict__["token"] = prover.asks_for_token(proof).json()["access_token"]
+
+    asked = [prover.asks("GET", BOXES) for _ in range(3)]
+    services.close()
+
+    assert [each.json()["type"] for each in asked] == [f"{BASE}use-dpop-nonce"] * 3
+
+
+def test_who_is_told_to_wait_for_tokens_has_not_used_the_assertion(limited: Services) -> None:
+    machine, other = machine_of(limited), machine_of(limited)
+    answers = [machine.ask() for _ in range(TOKENS)]
+
+    late = other.ask()  # another application of the same organisation
+    stranger = machine_of(limited, "vdab-gent").ask()
+
+    assert [each.status_code for each in answers] == [200] * TOKENS
+    assert_told_to_wait(late)
+    assert late.json()["error"] == "temporarily_unavailable"
+    assert late.headers["content-type"] == "application/json"
+    assert stranger.status_code == 200
+
+
+@pytest.mark.case("T61")
+def test_t61_who_asks_too_much_is_told_so_alike_whoever_was_asked_about(
+    broker: Broker, settings: Settings, clock: Clock
+) -> None:
+    asked = queries(broker)
+    broker.services.close()
+    few = {"public_employment_service": 1}
+    answers = []
+    for body in asked.values():
+        services = limiting(settings, clock, requests_a_minute_of=few)
+        again = Broker(services, clock, _applications=broker._applications)  # noqa: SLF001
+        partner = again.as_(PARTNER)
+        partner.post("/oauth/token", data=machine_form())
+        pair = [partner.post(QUERY, json=body) for _ in range(2)]
+        services.close()
+        answers.append([(each.status_code, each.content, dict(each.headers)) for each in pair])
+
+    assert answers[0] == answers[1] == answers[2]
+    assert [each[0] for each in answers[0]] == [404, 429]
+
+
+def machine_form() -> dict[str, str]:
+    """A form that proves nothing, but makes the service look at its directory."""
+    kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+    proves = {"client_assertion_type": kind, "client_assertion": "no.such.assertion"}
+    return {"grant_type": "client_credentials"} | proves
+
+
+@pytest.mark.case("T63")
+def test_t63_a_stolen_key_that_is_used_fast_is_used_no_more(
+    settings: Settings, clock: Clock
+) -> None:
+    services = limiting(settings, clock, requests_a_minute=REQUESTS)
+    thief, other = prover_of(services), prover_of(services)
+    neighbour = prover_of(services, "vdab-gent")
+
+    answers = [thief.asks("GET", BOXES) for _ in range(2 * REQUESTS + 1)]
+    after = thief.machine.ask()
+    shared, apart = other.asks("GET", BOXES), neighbour.asks("GET", BOXES)
+    entry = logged(services)[-1]
+    services.close()
+
+    assert [each.status_code for each in answers] == [200] * REQUESTS + [429] * (REQUESTS + 1)
+    assert_told_to_wait(answers[-1])
+    assert (after.status_code, after.json()["error"]) == (401, "invalid_client")
+    assert (shared.status_code, apart.status_code) == (429, 200)
+    change = (entry["e"]["what"], entry["e"]["act"], entry["e"]["id"])
+    assert change == ("application", "suspended", thief.machine.application)
+
+
+def test_nobody_is_kept_from_stopping_by_a_quota(
+    broker: Broker, settings: Settings, clock: Clock
+) -> None:
+    story = broker.story("cl-0004", "vdab-gent", "P2")
+    broker.services.close()
+    services = limiting(settings, clock, requests_a_minute=1)
+    again = Broker(services, clock, _applications=broker._applications)  # noqa: SLF001
+    story.broker = again
+    used_up = [again.as_("destap-ww").get(BOXES).status_code for _ in range(2)]
+
+    stopped = story.withdraw()
+    services.close()
+
+    assert used_up == [200, 429]
+    assert stopped.status_code == 200

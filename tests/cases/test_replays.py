@@ -1,0 +1,184 @@
+"""T29: a proof counts once, in every process, for as long as it could be taken."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+
+from exchange import api
+from exchange.services import Services, build_services
+from tests.builders import Broker, Clock
+from tests.exchange.machines import endpoint
+from tests.exchange.processes import ask_with_proof, both
+from tests.exchange.provers import BOXES, QUERY, TOKENS, Prover, assert_refused, prover_of
+
+
+@pytest.fixture
+def prover(services: Services) -> Prover:
+    return prover_of(services)
+
+
+@pytest.mark.case("T29")
+@pytest.mark.parametrize("_", [pytest.param(None, id="a")])
+def test_t29_a_proof_counts_once_at_every_protected_address(
+    services: Services, broker: Broker, _: None
+) -> None:
+    story = broker.story("cl-0004", "vdab-gent", "P2")
+    holder, partner = prover_of(services), prover_of(services, "vdab-gent")
+    client, handover = f"/v1/clients/{story.handle}", f"{BOXES}/{story.handover}"
+    push = {"client": story.handle, "recipient": "org:vdab-gent", "purpose": "P2"}
+    own = {"mode": "filtered", "client": story.handle}
+    asked: list[tuple[Prover, str, str, Any]] = [
+        (partner, "POST", QUERY, story.query()),
+        (partner, "GET", BOXES, None),
+        (partner, "GET", handover, None),
+        (partner, "POST", f"{handover}/acknowledgement", {"ack_of": story.handover}),
+        (partner, "POST", f"{handover}/acceptance", {}),
+        (partner, "POST", f"{handover}/refusal", {"reason_code": "other"}),
+        (partner, "POST", f"{handover}/first-contact", {}),
+        (partner, "POST", f"{handover}/closure", {}),
+        (holder, "POST", f"{handover}/revocation", {}),
+        (holder, "POST", BOXES, push | {"reason_code": "other"}),
+        (holder, "POST", "/v1/clients", {"reference": "x-9"}),
+        (holder, "PUT", f"{client}/flags", {"flags": []}),
+        (holder, "PUT", f"{client}/summary", {"sections": {"ident": {}}}),
+        (holder, "GET", f"{client}/summary", None),
+        (holder, "GET", f"{client}/consents", None),
+        (holder, "POST", f"{client}/consents", dict(story.sample.consent)),
+        (holder, "GET", f"/v1/consents/{story.consent}/receipt", None),
+        (holder, "POST", f"/v1/consents/{story.consent}/withdrawal", {"via": "portal"}),
+        (holder, "POST", "/v1/audit/search", {}),
+        (holder, "POST", "/v1/audit/exports", own),
+        (holder, "GET", "/v1/audit/entries/0", None),
+    ]
+    seen: set[tuple[str, str]] = set()
+    names = {story.handle: "{client}", story.handover: "{handover}", story.consent: "{consent}"}
+    for who, method, path, body in asked:
+        proof = who.proof_of_token(method, path)
+        headers = {"Idempotency-Key": f"key-t29-{len(seen)}"}
+        first, again = (
+            who.asks(method, path, proof=proof, json=body, headers=headers) for _ in range(2)
+        )
+        assert first.status_code != 401, (method, path, first.text)
+        assert again.status_code == 401, (method, path, first.text, again.text)
+        assert_refused(again)
+        for id, name in names.items():
+            path = path.replace(id, name)  # noqa: PLW2901 (the address as it is declared)
+        seen.add((method, path.replace("entries/0", "entries/{index}")))
+    assert seen == protected()
+
+
+def protected() -> set[tuple[str, str]]:
+    """Every address that wants an access token; mirrors read bundles by a scope of their own."""
+    every = {(method, each.path) for each in declared() for method in each.methods or ()}
+    return {each for each in every if each[1].startswith("/v1/")} - {PUBLIC}
+
+
+PUBLIC = ("GET", "/v1/audit/checkpoint")
+
+
+def declared() -> Iterator[APIRoute]:
+    """Every address of the service."""
+    for part in Path(str(api.__file__)).parent.glob("[a-z]*.py"):
+        router = getattr(import_module(f"exchange.api.{part.stem}"), "router", None)
+        yield from (each for each in getattr(router, "routes", ()) if isinstance(each, APIRoute))
+
+
+@pytest.mark.case("T29")
+@pytest.mark.parametrize("ahead", [-60, 0, 10])
+@pytest.mark.parametrize("_", [pytest.param(None, id="b")])
+def test_t29_a_proof_is_remembered_for_as_long_as_it_could_be_taken(
+    prover: Prover, clock: Clock, ahead: int, _: None
+) -> None:
+    now = int(clock().timestamp())
+    made = prover.proof_of_token("GET", BOXES, iat=now + ahead)
+    answers = [prover.asks("GET", BOXES, proof=made)]
+    for _second in range(0, 72, 4):
+        clock.move(timedelta(seconds=4))
+        # Others are remembered meanwhile: what is long gone is forgotten then.
+        answers += [prover.asks("GET", BOXES, proof=made), prover.asks("GET", BOXES)]
+
+    assert [each.status_code for each in answers] == [200, *([401, 200] * 18)]
+
+
+@pytest.mark.case("T29")
+@pytest.mark.parametrize("_", [pytest.param(None, id="c")])
+def test_t29_of_many_with_one_proof_at_once_exactly_one_is_taken(
+    services: Services, prover: Prover, _: None
+) -> None:
+    proof = prover.proof_of_token("POST", "/v1/clients")
+    honest = [prover.proof_of_token("POST", "/v1/clients") for _ in range(20)]
+    proofs = [proof] * 40 + honest + [proof] * 40
+
+    def ask(made: str) -> int:
+        body = {"reference": "x-1"}
+        return prover.asks("POST", "/v1/clients", proof=made, json=body).status_code
+
+    with ThreadPoolExecutor(20) as threads:
+        codes = list(threads.map(ask, proofs))
+
+    assert sorted(codes[:40] + codes[60:]).count(401) == 79
+    assert set(codes[40:60]) <= {200, 201}
+
+
+@pytest.mark.case("T29")
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("_", [pytest.param(None, id="c-processes")])
+def test_t29_of_two_processes_exactly_one_takes_a_proof(prover: Prover, _: None) -> None:
+    headers = {"Authorization": f"DPoP {prover.token}"}
+    headers["DPoP"] = prover.proof_of_token("GET", BOXES)
+
+    answers = both(ask_with_proof, prover.services.settings, BOXES, headers)
+
+    assert sorted(answers) == [200, 401]
+
+
+def test_a_proof_that_was_used_is_used_after_a_restart_too(
+    services: Services, prover: Prover, clock: Clock
+) -> None:
+    headers = {"Authorization": f"DPoP {prover.token}"}
+    headers["DPoP"] = prover.proof_of_token("GET", BOXES)
+    first = prover.http.get(BOXES, headers=headers)
+    services.close()
+    again = build_services(services.settings, clock=clock)
+
+    second = endpoint(again).get(BOXES, headers=headers)
+    again.close()
+
+    assert first.status_code == 200
+    assert_refused(second)
+
+
+def test_a_proof_for_a_token_counts_once_too(prover: Prover) -> None:
+    proof = prover.proof("POST", TOKENS)
+
+    answers = [prover.asks_for_token(proof) for _ in range(2)]
+
+    assert [each.status_code for each in answers] == [200, 401]
+
+
+def test_a_request_that_was_not_carried_out_leaves_its_proof_unused(prover: Prover) -> None:
+    proof = prover.proof_of_token("POST", "/v1/clients")
+
+    unfit = prover.asks("POST", "/v1/clients", proof=proof, json={"unknown": 1})
+    mended = prover.asks("POST", "/v1/clients", proof=proof, json={"reference": "x-1"})
+
+    assert (unfit.status_code, mended.status_code) == (422, 201)
+
+
+def test_while_nothing_can_be_written_a_proof_counts_once_all_the_same(
+    services: Services, prover: Prover
+) -> None:
+    used, fresh = (prover.proof_of_token("GET", BOXES) for _ in range(2))
+    before = prover.asks("GET", BOXES, proof=used)
+    services.admission.freeze("for a test")
+
+    answers = [prover.asks("GET", BOXES, proof=each) for each in (used, fresh, fresh)]
+
+    assert before.status_code == 200
+    assert [each.status_code for each in answers] == [401, 200, 401]
