@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from exchange.flows.administer import EVERY_SCOPE
+
 
 class Tenant(StrEnum):
     """Whose data an answer may hold; anything else is `not-available`."""
@@ -92,6 +94,9 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("PUT", "/v1/clients/{client}/flags"): _for(
         "client", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL
     ),
+    ("POST", "/v1/clients/{client}/disclosures"): _for(
+        "summary", Tenant.HOLDER, Rate.CHANGES, Data.CODES
+    ),
     ("PUT", "/v1/clients/{client}/summary"): _for(
         "summary", Tenant.HOLDER, Rate.CHANGES, Data.SPECIAL
     ),
@@ -111,11 +116,15 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
         "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
     ),
     ("POST", "/oauth/token"): _for("", Tenant.CALLER, Rate.TOKENS, Data.NONE),
+    ("POST", "/oauth/revocation"): _for("", Tenant.CALLER, Rate.TOKENS, Data.NONE),
     ("GET", "/.well-known/oauth-authorization-server"): _OPEN,
     ("GET", "/.well-known/jwks.json"): _OPEN,
     ("POST", "/v1/audit/search"): _for("audit audit-all", Tenant.CALLER, Rate.LOOKS, Data.PERSONAL),
     ("POST", "/v1/audit/exports"): _for(
         "audit audit-all", Tenant.CALLER, Rate.LOOKS, Data.PERSONAL
+    ),
+    ("POST", "/v1/audit/receipts"): _for(
+        " ".join(EVERY_SCOPE), Tenant.NOBODY, Rate.LOOKS, Data.CODES
     ),
     ("GET", "/v1/audit/checkpoint"): _OPEN,
     ("GET", "/v1/audit/entries/{index}"): _for(
