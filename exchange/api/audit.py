@@ -108,8 +108,8 @@ async def search_entries(
 
 @router.post("/receipts")
 async def post_receipt(
-    body: Annotated[NewReceipt, Depends(body_of(NewReceipt))],
     _caller: AnyOnlooker,
+    body: Annotated[NewReceipt, Depends(body_of(NewReceipt))],
     services: RequestServices,
 ) -> Response:
     """The log's signed word on the entry that an answer named, for whoever was given that answer.

@@ -125,8 +125,8 @@ class NewDisclosure(Body):
 @router.post("/{client}/disclosures")
 async def post_disclosure(
     client: ClientPath,
-    body: Annotated[NewDisclosure, Depends(body_of(NewDisclosure))],
     caller: ClientCaller,
+    body: Annotated[NewDisclosure, Depends(body_of(NewDisclosure))],
     services: RequestServices,
 ) -> Response:
     """Record what you told about the client by other ways than this one; the client sees it."""

@@ -95,7 +95,7 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
         "client", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL
     ),
     ("POST", "/v1/clients/{client}/disclosures"): _for(
-        "summary", Tenant.HOLDER, Rate.CHANGES, Data.CODES
+        "client", Tenant.HOLDER, Rate.CHANGES, Data.CODES
     ),
     ("PUT", "/v1/clients/{client}/summary"): _for(
         "summary", Tenant.HOLDER, Rate.CHANGES, Data.SPECIAL

@@ -22,7 +22,17 @@ BODIES: Mapping[str, Any] = {
     "flags": {"flags": []},
     "summary": {"sections": {}},
     "withdrawal": {"via": "portal"},
+    "disclosures": {
+        "recipient": "org:vdab-gent",
+        "purpose": "P2",
+        "sections": ["contact"],
+        "via": "phone",
+        "basis": "consent",
+        "at": "2026-01-15T09:00:00Z",
+    },
 }
+WHO_MAY = {"audit-all": "toezicht", "aggregate": "backoffice"}
+"""Of which organisation a token may have a scope; any guidance service has the others."""
 
 
 def found(broker: Broker) -> Iterator[tuple[str, str]]:
@@ -71,13 +81,13 @@ def test_no_address_answers_without_one_of_the_scopes_that_it_declares(
         assert asked(nobody, way).status_code not in {401, 403} or way[1] == "/oauth/token"
         return
     assert asked(nobody, way).status_code == 401
-    without = asked(others, way)
-    assert (without.status_code, without.json()["type"]) == (
-        403,
-        "urn:overdracht:problem:insufficient-scope",
-    )
+    if declared.scopes != EVERY_SCOPE:
+        without = asked(others, way)
+        told = "urn:overdracht:problem:insufficient-scope"
+        assert (without.status_code, without.json()["type"]) == (403, told)
     for scope in declared.scopes:
-        assert asked(with_scopes(broker, "destap-ww", scope), way).status_code not in {401, 403}
+        may = with_scopes(broker, WHO_MAY.get(scope, "destap-ww"), scope)
+        assert asked(may, way).status_code not in {401, 403}
 
 
 @pytest.mark.parametrize(
@@ -88,7 +98,7 @@ def test_no_address_answers_without_one_of_the_scopes_that_it_declares(
 def test_what_is_one_tenants_is_nobodys_to_any_other(broker: Broker, way: tuple[str, str]) -> None:
     story = broker.story("cl-0004", "vdab-gent", "P2")
     real = {"client": story.handle, "consent": story.consent, "handover": story.handover}
-    stranger = with_scopes(broker, "leerwinkel-wvl", *EVERY_SCOPE)
+    stranger = with_scopes(broker, "leerwinkel-wvl", *(EVERY_SCOPE - WHO_MAY.keys()))
 
     foreign, unknown = asked(stranger, way, OTHERS | real), asked(stranger, way)
 
@@ -102,7 +112,7 @@ def test_what_is_one_tenants_is_nobodys_to_any_other(broker: Broker, way: tuple[
 def test_what_is_not_public_is_stored_by_nobody_on_the_way(
     broker: Broker, way: tuple[str, str]
 ) -> None:
-    anybody = with_scopes(broker, "destap-ww", *EVERY_SCOPE)
+    anybody = with_scopes(broker, "destap-ww", *(EVERY_SCOPE - WHO_MAY.keys()))
 
     answer = asked(anybody, way)
 
