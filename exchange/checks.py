@@ -172,8 +172,23 @@ def _clock_has_not_gone_back(settings: Settings) -> None:
 
 
 def _mark_lies_apart(settings: Settings) -> None:
-    if settings.profile is Profile.PRODUCTION and settings.signs and settings.high_water is None:
+    if settings.profile is not Profile.PRODUCTION or not settings.signs:
+        return
+    beside = settings.data_dir.resolve() in settings.high_water_path.resolve().parents
+    if settings.high_water is None or beside:
         raise NotGood("set OVERDRACHT_HIGH_WATER to a file on another volume than the database")
+
+
+def _reached_over_https(settings: Settings) -> None:
+    if settings.profile is not Profile.PRODUCTION:
+        return
+    if not settings.https:
+        raise NotGood("set OVERDRACHT_PUBLIC_BASE_URL to the https address that clients see")
+    if not settings.proxies and settings.tls_certificate is None:
+        raise NotGood(
+            "name the proxy that ends TLS (OVERDRACHT_PROXIES), or end it here"
+            " (OVERDRACHT_TLS_CERTIFICATE, OVERDRACHT_TLS_KEY)"
+        )
 
 
 def _witnesses_named(settings: Settings) -> None:
@@ -190,9 +205,23 @@ CHECKS: tuple[tuple[str, Callable[[Settings], None]], ...] = (
     ("on PostgreSQL no tenant's rows are shown to another", _tenants_apart),
     ("the key ring can be read, by its owner alone", _keys_readable),
     ("all hosts have one key ring, and none has found the log to be wrong", _hosts_agree),
+    ("in production clients come over https", _reached_over_https),
     ("the log holds", _log_holds),
     ("the log is the one that was signed", _log_is_the_one_that_was_signed),
     ("the clock has not gone back", _clock_has_not_gone_back),
     ("what was signed last is kept apart", _mark_lies_apart),
     ("somebody witnesses the log, or it is said that nobody does", _witnesses_named),
 )
+
+_PRODUCTION = (_reached_over_https, _only_adds, _tenants_apart, _mark_lies_apart, _witnesses_named)
+
+
+def require_fit(settings: Settings) -> None:
+    """Serve real people from nothing that is not made for it. Raises `Unsafe`, with the mend."""
+    if settings.profile is not Profile.PRODUCTION:
+        return
+    for check in _PRODUCTION:
+        try:
+            check(settings)
+        except NotGood as found:
+            raise Unsafe(str(found)) from None

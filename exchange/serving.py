@@ -18,6 +18,7 @@ from exchange.admin_socket import AdminSocket
 from exchange.app import create_app
 from exchange.arrival import arrival
 from exchange.checkpointing import Signing
+from exchange.checks import require_fit
 from exchange.database import Unsafe
 from exchange.flows.expire_handovers import expire_handovers
 from exchange.observability import log, without_words
@@ -116,7 +117,11 @@ def _check_certificate(settings: Settings) -> None:
 
 
 def serve(services: Services, host: str, port: int) -> None:
-    """Serve until told to stop. What was taken is finished, and the log is left whole."""
+    """Serve until told to stop. What was taken is finished, and the log is left whole.
+
+    Raises `Unsafe` when the installation is not fit for its profile.
+    """
+    require_fit(services.settings)
     if services.admission.frozen is None:
         services.writer.submit(note_start, VERSION).result()
     admin, upkeep = AdminSocket(services), Upkeep(services)

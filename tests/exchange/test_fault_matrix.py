@@ -86,6 +86,7 @@ def test_every_statement_fails_in_turn_and_the_next_batch_is_stored(
 ) -> None:
     faults = Faults(batches.services.database, monkeypatch)
     struck: list[str] = []
+    batches.stored(40)
     for number in count():
         said = ""
         for done, length in ((False, LENGTHS[0]), (True, LENGTHS[1])):

@@ -1,5 +1,7 @@
 """The key that signs the log is changed, and what it signed before goes on holding."""
 
+from functools import partial
+
 import pytest
 from sqlalchemy import update
 from sqlmodel import col
@@ -13,7 +15,7 @@ from audit.published import AuditCheckpoint
 from audit.signer import Frozen, origin_of, signed
 from audit.start_checks import LogDamaged, require_whole
 from audit.witnessing import Answer
-from exchange import log_rotation
+from exchange import installation, log_rotation
 from exchange.keeping import keys_rotate
 from exchange.operations import OperationRefused
 from exchange.security.keys import KeysRefused
@@ -134,6 +136,7 @@ def test_t91_whoever_has_a_key_that_ended_stops_nobody_through_a_witness(
     with pytest.raises(Frozen):
         services.checkpointing.examine()
     monkeypatch.setattr(services.admission, "_frozen", None)
+    tamper(services, partial(installation.thaw, shard=SHARD))
     monkeypatch.setattr(services.checkpointing, "_witnesses", Witnesses())
     rotate(services)
     more(services)

@@ -59,7 +59,7 @@ def limited(
     overdracht = command_line(settings, monkeypatch, capsys)
     for _ in range(2):
         assert overdracht("migrate", "--role", role).code == 0
-    url = settings.database_url.replace("//postgres:", f"//{role}:")
+    url = settings.database_url.replace("//overdracht@", f"//{role}@")
     assert role in url
     return settings.model_copy(update={"database_url": url})
 
