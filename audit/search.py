@@ -23,6 +23,8 @@ EXAMINED = 1024
 """Rows of the index that one page looks at: whoever asks holds everybody's lock meanwhile."""
 _AT_ONCE = 256
 """Of those, how many are read with one statement."""
+OPENED = 256
+"""Details that one page opens before it is full enough: no more than twice as many, ever."""
 _places: Any = bindparam("places", expanding=True)
 
 # Written out, not bound: only so can the database see that the small index holds them all.
@@ -40,13 +42,17 @@ class Filter:
     `own` limits to what one organisation gave or got, and everything else that is asked to what
     it is shown of these; `party` is either side. Times are in µs since 1970, half open.
     `whose` is the person who gave the consent: by them its entries are found, a consent having no
-    index that every entry would pay for.
+    index that every entry would pay for. An agreement stands in no index at all: its entries are
+    looked for among those that `providers` gave for `purposes`, and known by their detail.
     """
 
     subject: bytes | None = None
     actor: bytes | None = None
     consent: bytes | None = None
     whose: bytes | None = None
+    agreement: str | None = None
+    providers: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     outcome: str | None = None
     own: str | None = None
@@ -104,21 +110,31 @@ def find(
     limit: int,
     before: int | None = None,
     examine: int = EXAMINED,
+    keys: PartKeys | None = None,
 ) -> Page:
     """The newest entries that fit, from a place on (keyset: an index, never an offset).
 
     Looks at no more than `examine` rows, found by what is rarest of what is asked: where few of
-    them fit, a page is short or empty, and says where to go on.
+    them fit, a page is short or empty, and says where to go on. `keys` open what is known by its
+    detail alone; of an entry that can not be opened, nobody can say that it fits.
     """
     looked = _candidates(connection, shard, wanted, before, examine)
     statement = _selecting(shard, wanted).where(col(AuditIndex.idx).in_(_places))
-    statement = statement.order_by(col(AuditIndex.idx).desc()).limit(limit + 1)
-    hits: list[Hit] = []
+    statement = statement.order_by(col(AuditIndex.idx).desc())
+    if wanted.agreement is None:
+        statement = statement.limit(limit + 1)
+    hits, details = list[Hit](), 0
     for at in range(0, len(looked.places), _AT_ONCE):
-        rows = connection.execute(statement, {"places": looked.places[at : at + _AT_ONCE]})
-        hits += [_hit(row) for row in rows]
+        some = looked.places[at : at + _AT_ONCE]
+        found = [_hit(row) for row in connection.execute(statement, {"places": some})]
+        if wanted.agreement is not None:
+            details += len(found)
+            found = _under(connection, shard, wanted.agreement, found, keys)
+        hits += found
         if len(hits) > limit:
             return Page(tuple(hits[:limit]), hits[limit - 1].index)
+        if details >= OPENED and at + _AT_ONCE < len(looked.places):
+            return Page(tuple(hits), some[-1])
     return Page(tuple(hits), looked.following)
 
 
@@ -198,6 +214,20 @@ def text_of(body: Mapping[str, Any], part: PartRow, keys: PartKeys) -> bytes | N
         return None
 
 
+def _under(
+    connection: Connection,
+    shard: int,
+    agreement: str,
+    hits: Sequence[Hit],
+    keys: PartKeys | None,
+) -> list[Hit]:
+    """Those that rest on the agreement, as their detail says."""
+    if keys is None:
+        return []
+    told = opened(connection, shard=shard, hits=hits, labels=("y",), keys=keys)
+    return [hit for hit in hits if told[hit.index].get("y", {}).get("protocol") == agreement]
+
+
 def _expired(connection: Connection, shard: int) -> int:
     """How many numbers can be gone: as many as the log says expired, or could stand in a prefix.
 
@@ -222,7 +252,7 @@ def _candidates(
     """The newest places of each way to what is asked, as far down as all of them were walked."""
     low, high = _span(connection, shard, wanted, before)
     ways = _ways(wanted)
-    most, floor = max(1, examine // len(ways)), low
+    most, floor = max(1, examine // max(1, len(ways))), low
     found: set[int] = set()
     for way in ways:
         statement = (
@@ -263,6 +293,8 @@ def _ways(wanted: Filter) -> list[list[Any]]:
     ):
         if value is not None:
             return [[col(column) == value]]
+    if wanted.agreement is not None:
+        return [[col(AuditIndex.provider) == each] for each in wanted.providers]
     party = wanted.own or wanted.party
     if party is not None:
         return [[col(AuditIndex.provider) == party], [col(AuditIndex.consumer) == party]]
@@ -288,6 +320,9 @@ def _selecting(shard: int, wanted: Filter) -> Any:
     conditions = [col(column) == value for column, value in equal.items() if value is not None]
     if wanted.kinds:
         conditions.append(col(AuditIndex.kind).in_(wanted.kinds))
+    if wanted.agreement is not None:
+        conditions.append(col(AuditIndex.provider).in_(wanted.providers))
+        conditions.append(col(AuditIndex.purpose).in_(wanted.purposes))
     if wanted.outcome is not None:
         conditions.append(_outcome(wanted.outcome))
     conditions += _shown(wanted)
@@ -317,6 +352,8 @@ def _shown(wanted: Filter) -> list[Any]:
         conditions.append(and_(col(AuditIndex.actor_blind) == wanted.actor, asked))
     if wanted.consent is not None:
         conditions.append(and_(col(AuditIndex.consent_blind) == wanted.consent, gave))
+    if wanted.agreement is not None:
+        conditions.append(gave)
     return conditions
 
 
