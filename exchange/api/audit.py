@@ -152,7 +152,8 @@ async def post_export(
         client = settled(
             await services.writer.run(export_client, asker, holder, Handle(body.client))
         )
-        make = partial(client_bundle, services, out, client)
+        oversight = EVERYTHING in caller.scopes
+        make = partial(client_bundle, services, out, client, oversight=oversight)
     try:
         await asyncio.to_thread(make)
     except ExportRefused:
