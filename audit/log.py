@@ -6,11 +6,20 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from audit import records
+from audit import records, subjects
 from audit.opening import KeyNotAtHand, PartGone, PartKeys, open_part
 from audit.parts import NOBODY
 from audit.prepared import Answer, Asked, together
-from audit.sealing import Keys, Recorded, Sealer, Subject, about_nobody, clients_in, fresh_event_ids
+from audit.sealing import (
+    DelayedSubject,
+    Keys,
+    Recorded,
+    Sealer,
+    Subject,
+    about_nobody,
+    clients_in,
+    fresh_event_ids,
+)
 from audit.tree import HASH_BYTES, TILE_WIDTH, Subtree, fold, leaf_hash
 
 __all__ = [
@@ -112,8 +121,8 @@ def append(
         return [], after
     clock = (at - EPOCH) // _MICROSECOND
     t = max(after.last_t, clock)
-    subjects = _subjects(connection, events, after.shard, keys)
-    sealer = Sealer(shard=after.shard, t=t, policy=policy, keys=keys, subjects=subjects)
+    people = _subjects(connection, events, after.shard, keys, t)
+    sealer = Sealer(shard=after.shard, t=t, policy=policy, keys=keys, subjects=people)
     ids = fresh_event_ids(clock // 1000, len(events))
     hashes = [
         leaf_hash(sealer.add(each, index, event_id))
@@ -122,15 +131,20 @@ def append(
     compact, completed = fold(after.compact, after.size, hashes)
     now = Head(after.shard, after.epoch, after.size + len(hashes), compact, t)
     add_tiles(connection, after, hashes, completed)
-    counters = [(after.shard, each.key_id, each.blind, each.n, 0) for each in subjects.values()]
+    counters = [(after.shard, each.key_id, each.blind, each.n, 0) for each in people.values()]
     if about_nobody(events):
         # An entry about nobody costs what one about somebody does: time must not tell them apart.
         # It is another number each time, as SQLite writes no page that stays the same; and below
         # zero, as nobody has entries of their own.
         counters.append((after.shard, NOBODY, keys.blind("sub", ""), -now.size, 0))
+    delayed = [
+        (each.n_delayed, after.shard, each.key_id)
+        for each in people.values()
+        if isinstance(each, DelayedSubject)
+    ]
     moved = records.add_batch(
         connection,
-        records.Batch(*sealer.rows, counters),
+        records.Batch(*sealer.rows, counters, delayed),
         at=(after.shard, after.size, after.epoch),
         to=(now.size, b"".join(compact), t),
     )
@@ -156,15 +170,22 @@ def parts_of(connection: Connection, *, shard: int, index: int) -> list[records.
 
 
 def _subjects(
-    connection: Connection, events: Sequence[Recorded], shard: int, keys: Keys
+    connection: Connection, events: Sequence[Recorded], shard: int, keys: Keys, t: int
 ) -> dict[str, Subject]:
     clients = clients_in(events)
     asked = [*clients.values(), *([NOBODY] if about_nobody(events) else [])]
-    known = records.subjects_of(connection, shard=shard, key_ids=asked)
-    return {
+    known = subjects.known(connection, shard=shard, key_ids=asked)
+    people = {
         client: Subject(client, keys, key_id, known.get(key_id))
         for client, key_id in clients.items()
     }
+    held = {key_id for key_id, (_, _, until) in known.items() if until is not None and t < until}
+    if held:
+        for client, key_id in clients.items():
+            if key_id in held:
+                n = subjects.counted(connection, shard=shard, client=client).n_delayed
+                people[client] = DelayedSubject(client, keys, key_id, known[key_id], n)
+    return people
 
 
 def add_tiles(

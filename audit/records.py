@@ -98,7 +98,10 @@ class AuditPart(SQLModel, table=True):
 
 
 class AuditSubject(SQLModel, table=True):
-    """How many entries a client has: `n` shown, `n_delayed` kept back for a time."""
+    """How many entries a client has: `n`, and `n_delayed` that are kept back for a time.
+
+    Those after `delayed_after` are until `delayed_until` (µs since 1970); nothing: none are.
+    """
 
     __tablename__ = "audit_subject"
     __table_args__ = (
@@ -111,6 +114,8 @@ class AuditSubject(SQLModel, table=True):
     blind: bytes
     n: int = Field(sa_type=_BIG)
     n_delayed: int = Field(sa_type=_BIG)
+    delayed_after: int | None = Field(default=None, sa_type=_BIG)
+    delayed_until: int | None = Field(default=None, sa_type=_BIG)
 
 
 class AuditIndex(SQLModel, table=True):
@@ -199,20 +204,12 @@ def _adding(table: str, columns: Iterable[str]) -> str:
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608  # our names
 
 
-_KNOWN = "SELECT key_id, n, blind FROM audit_subject WHERE shard = "
-
-# A few widths only, so that the driver can keep what it has prepared.
-_MOST_KEYS = 256
-_SUBJECTS = {
-    1 << power: Prepared(f"{_KNOWN}? AND key_id IN ({', '.join('?' * (1 << power))})")
-    for power in range(_MOST_KEYS.bit_length())
-}
-_COUNTS = select(col(AuditSubject.key_id), col(AuditSubject.n)).where(of_shard(AuditSubject))
 _ADD_BATCH = (Added(AuditEntry), Added(AuditPart), Added(AuditIndex))
 _COUNT_SUBJECTS = Prepared(
     _adding("audit_subject", ("key_id", "blind", "n", "n_delayed"))
     + " ON CONFLICT (shard, key_id) DO UPDATE SET n = excluded.n"
 )
+_COUNT_DELAYED = Prepared("UPDATE audit_subject SET n_delayed = ? WHERE shard = ? AND key_id = ?")
 _MOVE_STATE = Prepared(
     "UPDATE audit_state SET size = ?, compact = ?, last_t = ?"
     " WHERE shard = ? AND size = ? AND epoch = ?"
@@ -256,13 +253,15 @@ class Batch(NamedTuple):
     """The rows that a batch adds, each with the shard before its columns.
 
     Entries are index and leaf, parts as `PartRow`, `found_by` as `IndexRow`; counters are
-    key id, blind, the new number, and 0 for delayed.
+    key id, blind, the new number, and 0 for delayed. `delayed` are the few who have entries that
+    are kept back: the new number of these, shard, and key id.
     """
 
     entries: Tuples
     parts: Tuples
     found_by: Tuples
     counters: Tuples
+    delayed: Tuples = ()
 
 
 def add_batch(
@@ -275,27 +274,10 @@ def add_batch(
     """
     tables = list(zip(_ADD_BATCH, batch, strict=False))
     counted = [(_COUNT_SUBJECTS, batch.counters)] if batch.counters else []
+    if batch.delayed:
+        counted.append((_COUNT_DELAYED, batch.delayed))
     *_, moved = add(connection, tables, *counted, (_MOVE_STATE, [(*to, *at)]))
     return moved.changed == 1
-
-
-def subjects_of(
-    connection: Connection, *, shard: int, key_ids: Iterable[bytes]
-) -> dict[bytes, tuple[int, bytes]]:
-    """Count and blind of every person among these who has a counter already."""
-    wanted, found = list(key_ids), list[Any]()
-    for at in range(0, len(wanted), _MOST_KEYS):
-        keys = wanted[at : at + _MOST_KEYS]
-        width = 1 << (len(keys) - 1).bit_length()
-        keys += keys[-1:] * (width - len(keys))
-        found += _SUBJECTS[width].rows(connection, (shard, *keys))
-    return {key_id: (n, blind) for key_id, n, blind in found}
-
-
-def counts(connection: Connection, *, shard: int) -> dict[bytes, int]:
-    """How many entries each person has who has any, by key id."""
-    rows = connection.execute(_COUNTS, {"at_shard": shard})
-    return {bytes(key_id): n for key_id, n in rows}
 
 
 def add_tiles(connection: Connection, *, new: Rows, grown: Rows) -> None:

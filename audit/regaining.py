@@ -23,6 +23,7 @@ from audit.parts import NOBODY, Mac, commitment_of, salt_of, seal
 from audit.recording import Actor
 from audit.records import LIVE, LOST, SHREDDED
 from audit.sealing import bytes_of, text_of
+from audit.subjects import KEPT_BACK
 from audit.tree import fold, leaf_hash, root_of
 
 _ABOUT_NOBODY = b'{"sn":0}'
@@ -80,11 +81,16 @@ class Regained:
 
 
 class _Person:
-    __slots__ = ("mac", "n", "said")
+    __slots__ = ("_said", "mac", "numbers")
 
-    def __init__(self, key_id: bytes, key: bytes, n: int) -> None:
-        self.mac, self.n = Mac(key), n
-        self.said = f'{{"client":"{text_of(key_id)}","sn":'
+    def __init__(self, key_id: bytes, key: bytes, numbers: tuple[int, int]) -> None:
+        self.mac, self.numbers = Mac(key), list(numbers)
+        client = f'{{"client":"{text_of(key_id)}"'
+        self._said = f'{client},"sn":', f'{client},"ser":"{KEPT_BACK}","sn":'
+
+    def next_text(self, series: int) -> bytes:
+        """The part s that this person's next entry of the series has."""
+        return f"{self._said[series]}{self.numbers[series] + 1}}}".encode()
 
 
 class _Owner(NamedTuple):
@@ -99,34 +105,42 @@ class People:
     """Everybody whose key lives, and the number of their last entry.
 
     Finds whose an entry is by trying each key with its next number: three hashes a try. Who was
-    met last is tried first.
+    met last is tried first; what was kept from a client for a time, when nothing else fits.
     """
 
     def __init__(
-        self, keys: PartKeys, living: Iterable[bytes], counts: Mapping[bytes, int]
+        self, keys: PartKeys, living: Iterable[bytes], counts: Mapping[bytes, tuple[int, int]]
     ) -> None:
         self.keys, self.nobody = keys, Mac(keys.nobody)
         self._people: OrderedDict[bytes, _Person] = OrderedDict()
         for key_id in living:
             if (key := keys.by_id(key_id)) is not None:
-                self._people[key_id] = _Person(key_id, key, counts.get(key_id, 0))
+                self._people[key_id] = _Person(key_id, key, counts.get(key_id, (0, 0)))
 
     def owner(self, event_id: bytes, committed: bytes) -> _Owner | None:
         """Whose entry it is; nothing when no living key fits. That person has one entry more."""
         if _fits(self.nobody, b"s", event_id, _ABOUT_NOBODY, committed):
             return _Owner(NOBODY, self.nobody, _ABOUT_NOBODY)
-        for key_id in reversed(self._people):
-            person = self._people[key_id]
-            text = f"{person.said}{person.n + 1}}}".encode()
-            if _fits(person.mac, b"s", event_id, text, committed):
-                person.n += 1
-                self._people.move_to_end(key_id)
-                return _Owner(key_id, person.mac, text)
+        for series in range(2):
+            for key_id in reversed(self._people):
+                person = self._people[key_id]
+                text = person.next_text(series)
+                if _fits(person.mac, b"s", event_id, text, committed):
+                    person.numbers[series] += 1
+                    self._people.move_to_end(key_id)
+                    return _Owner(key_id, person.mac, text)
         return None
 
     def number(self, key_id: bytes) -> int:
-        """How many entries this person has by now."""
-        return 0 if key_id == NOBODY else self._people[key_id].n
+        """How many entries this person has by now that were never kept back."""
+        return self.numbers(key_id)[0]
+
+    def numbers(self, key_id: bytes) -> tuple[int, int]:
+        """How many entries this person has by now, in both series."""
+        if key_id == NOBODY:
+            return 0, 0
+        n, n_delayed = self._people[key_id].numbers
+        return n, n_delayed
 
 
 def regain(
@@ -193,11 +207,13 @@ class _Again:
 
     def batch(self) -> records.Batch:
         """The rows so far, which are then forgotten."""
-        counters = [
-            (self._shard, key_id, blind, self._people.number(key_id), 0)
-            for key_id, blind in self._met.items()
-        ]
-        made = records.Batch(*self._rows, counters)
+        counters, delayed = [], []
+        for key_id, blind in self._met.items():
+            n, n_delayed = self._people.numbers(key_id)
+            counters.append((self._shard, key_id, blind, n, 0))
+            if n_delayed:
+                delayed.append((n_delayed, self._shard, key_id))
+        made = records.Batch(*self._rows, counters, delayed)
         self._rows, self._met = ([], [], []), {}
         return made
 

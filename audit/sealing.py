@@ -9,6 +9,7 @@ from audit.leaf import check_policy, check_request, log_leaf, person_leaf
 from audit.parts import NOBODY, Mac, seal
 from audit.recording import Actor, AuditEvent, LogEvent, PersonEvent
 from audit.records import LIVE
+from audit.subjects import KEPT_BACK, Known
 
 _ABOUT_NOBODY = b'{"sn":0}'
 _RANDOM_BYTES = 10
@@ -46,15 +47,31 @@ class Subject:
 
     __slots__ = ("blind", "key_id", "mac", "n", "said")
 
-    def __init__(self, client: str, keys: Keys, key_id: bytes, known: tuple[int, bytes] | None):
+    def __init__(self, client: str, keys: Keys, key_id: bytes, known: Known | None):
         self.key_id, self.mac = key_id, Mac(keys.of_client(client))
-        self.n, self.blind = known or (0, keys.blind("sub", client))
+        self.n, self.blind, _ = known or (0, keys.blind("sub", client), None)
         self.said = f'{{"client":{encode_basestring(client)},"sn":'
 
     def next_text(self) -> bytes:
         """The part s of this client's next entry."""
         self.n += 1
         return f"{self.said}{self.n}}}".encode()
+
+
+class DelayedSubject(Subject):
+    """A client whose entries law keeps from them now: they count in the second series."""
+
+    __slots__ = ("n_delayed",)
+
+    def __init__(self, client: str, keys: Keys, key_id: bytes, known: Known, n_delayed: int):
+        super().__init__(client, keys, key_id, known)
+        self.n_delayed = n_delayed
+        self.said = f'{{"client":{encode_basestring(client)},"ser":"{KEPT_BACK}","sn":'
+
+    def next_text(self) -> bytes:
+        """The part s of this client's next entry."""
+        self.n_delayed += 1
+        return f"{self.said}{self.n_delayed}}}".encode()
 
 
 class Rows(NamedTuple):

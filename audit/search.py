@@ -4,25 +4,43 @@ The index is derived from leaves and parts, written with them, and erasable; wha
 read from the log itself, and every answer says as of which size.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from json import loads
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, or_, select, text, true
+from sqlalchemy import Connection, and_, bindparam, select, text
 from sqlmodel import col
 
-from audit import records, tallies
-from audit.leaf import WITHHOLD_PROVIDER
+from audit import records, subjects, tallies
+from audit.filters import Filter, conditions, ways
 from audit.opening import KeyNotAtHand, PartGone, PartKeys, open_part
 from audit.parts import PartChanged
 from audit.records import AuditEntry, AuditIndex, PartRow
+from audit.subjects import KEPT_BACK
 from audit.tree import leaf_hash
+
+__all__ = [
+    "Filter",
+    "Hit",
+    "Page",
+    "Timeline",
+    "find",
+    "indexes",
+    "kept_back",
+    "kinds_and_times",
+    "opened",
+    "owned_up",
+    "text_of",
+    "timeline",
+]
 
 EXAMINED = 1024
 """Rows of the index that one page looks at: whoever asks holds everybody's lock meanwhile."""
 _AT_ONCE = 256
 """Of those, how many are read with one statement."""
+OPENED = 256
+"""Details that one page opens before it is full enough: no more than twice as many, ever."""
 _places: Any = bindparam("places", expanding=True)
 
 # Written out, not bound: only so can the database see that the small index holds them all.
@@ -31,31 +49,6 @@ _OWNED_UP = (
     .where(records.of_shard(AuditIndex), text(records.OWNING_UP))
     .order_by(col(AuditIndex.idx))
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """What is looked for; what is empty is not asked. Blinds stand for people and consents.
-
-    `own` limits to what one organisation gave or got, and everything else that is asked to what
-    it is shown of these; `party` is either side. Times are in µs since 1970, half open.
-    `whose` is the person who gave the consent: by them its entries are found, a consent having no
-    index that every entry would pay for.
-    """
-
-    subject: bytes | None = None
-    actor: bytes | None = None
-    consent: bytes | None = None
-    whose: bytes | None = None
-    kinds: tuple[str, ...] = ()
-    outcome: str | None = None
-    own: str | None = None
-    party: str | None = None
-    purpose: str | None = None
-    application: str | None = None
-    request: bytes | None = None
-    start: int | None = None
-    stop: int | None = None
 
 
 class Hit(NamedTuple):
@@ -82,18 +75,20 @@ class Page(NamedTuple):
 class Timeline:
     """Everything about one person, oldest first, and whether that can be shown to be all.
 
-    `missing` are numbers of the person's own counter that no entry found has; the first
-    `expired` of them have had their time, which the log owns up to.
+    `missing` are numbers of the person's own counter that no entry found has, `delayed_missing`
+    those of the second one, which counts what law kept from them for a time. The first `expired`
+    have had theirs, which the log owns up to.
     """
 
     size: int
     hits: tuple[Hit, ...]
     missing: tuple[int, ...]
     expired: int = 0
+    delayed_missing: tuple[int, ...] = ()
 
     @property
     def complete(self) -> bool:
-        return not self.missing
+        return not self.missing and not self.delayed_missing
 
 
 def find(
@@ -104,21 +99,31 @@ def find(
     limit: int,
     before: int | None = None,
     examine: int = EXAMINED,
+    keys: PartKeys | None = None,
 ) -> Page:
     """The newest entries that fit, from a place on (keyset: an index, never an offset).
 
     Looks at no more than `examine` rows, found by what is rarest of what is asked: where few of
-    them fit, a page is short or empty, and says where to go on.
+    them fit, a page is short or empty, and says where to go on. `keys` open what is known by its
+    detail alone; of an entry that can not be opened, nobody can say that it fits.
     """
     looked = _candidates(connection, shard, wanted, before, examine)
     statement = _selecting(shard, wanted).where(col(AuditIndex.idx).in_(_places))
-    statement = statement.order_by(col(AuditIndex.idx).desc()).limit(limit + 1)
-    hits: list[Hit] = []
+    statement = statement.order_by(col(AuditIndex.idx).desc())
+    if wanted.agreement is None:
+        statement = statement.limit(limit + 1)
+    hits, details = list[Hit](), 0
     for at in range(0, len(looked.places), _AT_ONCE):
-        rows = connection.execute(statement, {"places": looked.places[at : at + _AT_ONCE]})
-        hits += [_hit(row) for row in rows]
+        some = looked.places[at : at + _AT_ONCE]
+        found = [_hit(row) for row in connection.execute(statement, {"places": some})]
+        if wanted.agreement is not None:
+            details += len(found)
+            found = _under(connection, shard, wanted.agreement, found, keys)
+        hits += found
         if len(hits) > limit:
             return Page(tuple(hits[:limit]), hits[limit - 1].index)
+        if details >= OPENED and at + _AT_ONCE < len(looked.places):
+            return Page(tuple(hits), some[-1])
     return Page(tuple(hits), looked.following)
 
 
@@ -141,28 +146,80 @@ def owned_up(connection: Connection, *, shard: int) -> list[int]:
     return list(connection.scalars(_OWNED_UP, key))
 
 
-def timeline(connection: Connection, *, shard: int, client: str, keys: PartKeys) -> Timeline:
+def timeline(
+    connection: Connection,
+    *,
+    shard: int,
+    client: str,
+    keys: PartKeys,
+    shown_at: int | None = None,
+) -> Timeline:
     """A client's whole record, with the gaps in it: an entry that was hidden leaves its number.
 
-    Counts both from the entries found and from the counter, so that a tail cut off is missed too.
+    Counts both from the entries found and from the counters, so that a tail cut off is missed
+    too. With `shown_at` (µs since 1970) it is what the client is shown then: without what law
+    still keeps from them, of which nothing here tells.
     """
     state = records.state_of(connection, shard=shard)
     wanted = Filter(subject=keys.blind("sub", client))
     statement = _selecting(shard, wanted).order_by(col(AuditIndex.idx))
     hits = tuple(_hit(row) for row in connection.execute(statement))
-    key_id = bytes.fromhex(client.replace("-", ""))
-    known = records.subjects_of(connection, shard=shard, key_ids=[key_id])
-    counted = known[key_id][0] if key_id in known else 0
-    told = opened(connection, shard=shard, hits=hits, labels=("s",), keys=keys).values()
-    said = (each["s"].get("sn") for each in told if "s" in each)
-    numbers = {number for number in said if type(number) is int}
-    most = max(numbers, default=0)
-    expired = min(numbers, default=counted + 1) - 1
-    if expired > _expired(connection, shard):
-        expired = 0
-    due = range(expired + 1, max(counted, most) + 1)
-    missing = tuple(number for number in due if number not in numbers)
-    return Timeline(0 if state is None else state.size, hits, missing, expired)
+    counted = subjects.counted(connection, shard=shard, client=client)
+    shown = None if shown_at is None else counted.shown(shown_at)
+    told = opened(connection, shard=shard, hits=hits, labels=("s",), keys=keys)
+    said = {index: _number(each.get("s", {})) for index, each in told.items()}
+    if shown is not None:
+        hits = tuple(hit for hit in hits if not _kept_back(said[hit.index], shown))
+    first = _gaps(said.values(), "", counted.n)
+    second = _gaps(said.values(), KEPT_BACK, counted.n_delayed, most=shown)
+    gone = first.before + second.before
+    if gone > _expired(connection, shard):
+        first, second, gone = _Gaps(0, first.all), _Gaps(0, second.all), 0
+    size = 0 if state is None else state.size
+    return Timeline(size, hits, first.missing, gone, second.missing)
+
+
+def kept_back(
+    connection: Connection, *, shard: int, client: str, keys: PartKeys, at: int
+) -> frozenset[int]:
+    """The places of those entries that law keeps from the client at this time (µs)."""
+    if not subjects.counted(connection, shard=shard, client=client).delayed(at):
+        return frozenset()
+    whole = timeline(connection, shard=shard, client=client, keys=keys)
+    shown = timeline(connection, shard=shard, client=client, keys=keys, shown_at=at)
+    return frozenset(hit.index for hit in whole.hits) - {hit.index for hit in shown.hits}
+
+
+class _Gaps(NamedTuple):
+    """Numbers of one series that no entry has: `before` the first that one has, and all of them."""
+
+    before: int
+    all: tuple[int, ...]
+
+    @property
+    def missing(self) -> tuple[int, ...]:
+        """Those that are missed, when what comes before the first has had its time."""
+        return self.all[self.before :]
+
+
+def _gaps(
+    said: Iterable[tuple[str, int] | None], series: str, counted: int, most: int | None = None
+) -> _Gaps:
+    """What lacks of a series up to its counter, or to what an entry has; at `most` up to there."""
+    numbers = {each[1] for each in said if each is not None and each[0] == series}
+    last = max(counted, *numbers, 0) if most is None else most
+    lacking = tuple(number for number in range(1, last + 1) if number not in numbers)
+    return _Gaps(min(min(numbers, default=last + 1) - 1, last), lacking)
+
+
+def _number(said: Mapping[str, Any]) -> tuple[str, int] | None:
+    """Series and number that a part s tells; nothing when it is gone or can not be read."""
+    number = said.get("sn")
+    return (str(said.get("ser", "")), number) if type(number) is int else None
+
+
+def _kept_back(said: tuple[str, int] | None, shown: int) -> bool:
+    return said is not None and said[0] == KEPT_BACK and said[1] > shown
 
 
 def opened(
@@ -198,6 +255,20 @@ def text_of(body: Mapping[str, Any], part: PartRow, keys: PartKeys) -> bytes | N
         return None
 
 
+def _under(
+    connection: Connection,
+    shard: int,
+    agreement: str,
+    hits: Sequence[Hit],
+    keys: PartKeys | None,
+) -> list[Hit]:
+    """Those that rest on the agreement, as their detail says."""
+    if keys is None:
+        return []
+    told = opened(connection, shard=shard, hits=hits, labels=("y",), keys=keys)
+    return [hit for hit in hits if told[hit.index].get("y", {}).get("protocol") == agreement]
+
+
 def _expired(connection: Connection, shard: int) -> int:
     """How many numbers can be gone: as many as the log says expired, or could stand in a prefix.
 
@@ -221,10 +292,10 @@ def _candidates(
 ) -> _Looked:
     """The newest places of each way to what is asked, as far down as all of them were walked."""
     low, high = _span(connection, shard, wanted, before)
-    ways = _ways(wanted)
-    most, floor = max(1, examine // len(ways)), low
+    walks = ways(wanted)
+    most, floor = max(1, examine // max(1, len(walks))), low
     found: set[int] = set()
-    for way in ways:
+    for way in walks:
         statement = (
             select(col(AuditIndex.idx))
             .where(col(AuditIndex.shard) == shard, *way)
@@ -254,21 +325,6 @@ def _span(
     return low, high if before is None else min(high, before)
 
 
-def _ways(wanted: Filter) -> list[list[Any]]:
-    """What to walk the index by: the first of these that is asked has an index of its own."""
-    column: Any
-    for column, value in (
-        (AuditIndex.subject_blind, wanted.subject or wanted.whose),
-        (AuditIndex.actor_blind, wanted.actor),
-    ):
-        if value is not None:
-            return [[col(column) == value]]
-    party = wanted.own or wanted.party
-    if party is not None:
-        return [[col(AuditIndex.provider) == party], [col(AuditIndex.consumer) == party]]
-    return [[col(AuditIndex.kind) == kind] for kind in wanted.kinds] or [[]]
-
-
 def _hit(row: Any) -> Hit:
     leaf = bytes(row.leaf)
     return Hit(row.idx, leaf, leaf_hash(leaf), loads(leaf), row.provider)
@@ -280,47 +336,4 @@ def _selecting(shard: int, wanted: Filter) -> Any:
     )
     statement = select(col(AuditIndex.idx), col(AuditIndex.provider), col(AuditEntry.leaf))
     statement = statement.join(AuditEntry, same).where(col(AuditIndex.shard) == shard)
-    equal = {
-        AuditIndex.purpose: wanted.purpose,
-        AuditIndex.application: wanted.application,
-        AuditIndex.request: wanted.request,
-    }
-    conditions = [col(column) == value for column, value in equal.items() if value is not None]
-    if wanted.kinds:
-        conditions.append(col(AuditIndex.kind).in_(wanted.kinds))
-    if wanted.outcome is not None:
-        conditions.append(_outcome(wanted.outcome))
-    conditions += _shown(wanted)
-    if wanted.start is not None:
-        conditions.append(col(AuditIndex.t) >= wanted.start)
-    if wanted.stop is not None:
-        conditions.append(col(AuditIndex.t) < wanted.stop)
-    return statement.where(and_(True, *conditions))  # noqa: FBT003 - of no condition all are true
-
-
-def _shown(wanted: Filter) -> list[Any]:
-    """The conditions on what an organisation may not be shown of its own entries.
-
-    Whoever finds an entry by a value learns the value: so `own` finds none by a staff member of
-    somebody else, nor by what stands in the detail, nor a refusal by who holds the person.
-    """
-    given, got = col(AuditIndex.provider), col(AuditIndex.consumer)
-    every = wanted.own is None
-    gave, asked = (true(), true()) if every else (given == wanted.own, got == wanted.own)
-    told = or_(gave, col(AuditIndex.kind).not_in(sorted(WITHHOLD_PROVIDER)))
-    conditions = [] if every else [or_(gave, asked)]
-    if wanted.party is not None:
-        conditions.append(or_(got == wanted.party, and_(given == wanted.party, told)))
-    if wanted.subject is not None:
-        conditions.append(and_(col(AuditIndex.subject_blind) == wanted.subject, told))
-    if wanted.actor is not None:
-        conditions.append(and_(col(AuditIndex.actor_blind) == wanted.actor, asked))
-    if wanted.consent is not None:
-        conditions.append(and_(col(AuditIndex.consent_blind) == wanted.consent, gave))
-    return conditions
-
-
-def _outcome(asked: str) -> Any:
-    """An outcome; `error` stands for every code of it."""
-    outcome = col(AuditIndex.outcome)
-    return outcome.startswith("error:", autoescape=True) if asked == "error" else outcome == asked
+    return statement.where(and_(True, *conditions(wanted)))  # noqa: FBT003 - of none all are true

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, update
 from sqlmodel import col
 
-from audit import guards, log, records
+from audit import guards, log, records, subjects
 from audit.log import Head
 from audit.published import AuditCheckpoint, AuditCosig, AuditSignerKey
 from audit.records import (
@@ -54,6 +54,7 @@ def begin_anew(connection: Connection, *, shard: int) -> Head:
     for table in _TABLES:
         connection.execute(update(table).where(col(table.shard) == shard).values(shard=aside))
     guards.put_up(connection)
+    subjects.keep_delays(connection, aside=aside, shard=shard)
     epoch = state.epoch + 1
     return log.open_log(
         connection, shard=shard, origin=next_origin(state.origin, epoch), epoch=epoch

@@ -1363,7 +1363,8 @@ def check_numbers(run: Run) -> None:
         counted[series] = number
     if counted and gap is None:
         told = ", ".join(str(number) for number in counted.values())
-        run.notes.append(f"numbered without a gap: {told} entries of {len(counted)} person(s)")
+        persons = len({client for client, _ in counted})
+        run.notes.append(f"numbered without a gap: {told} entries of {persons} person(s)")
         if gone:
             run.notes.append(f"the first {gone} of these have expired, which the log owns up to")
     if "client" in run.manifest["filters"] and (gap is not None or not counted):

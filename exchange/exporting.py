@@ -9,6 +9,7 @@ from audit import export, published, search
 from audit.export import Exported, ExportRefused, Source
 from audit.policy import Policy
 from audit.search import Filter, Hit
+from consent.belgian_time import instant
 from exchange.flows.export_log import Evidence
 from exchange.notary import witness_policy
 from exchange.services import SHARD, VERSION, Services
@@ -27,11 +28,16 @@ def range_bundle(services: Services, out: IO[bytes], start: int, stop: int | Non
         return export.export_range(source, out, start=start, stop=stop)
 
 
-def client_bundle(services: Services, out: IO[bytes], client: ClientId) -> Exported:
-    """Everything about one client, so that it can be shown to be everything."""
+def client_bundle(
+    services: Services, out: IO[bytes], client: ClientId, *, oversight: bool = False
+) -> Exported:
+    """Everything about one client, so that it can be shown to be everything.
+
+    What law keeps from the client for a time is in it for `oversight` alone.
+    """
     with services.database.reading() as connection:
         source = _source(services, connection, SHOWN)
-        indexes = entries_of_client(services, connection, client)
+        indexes = entries_of_client(services, connection, client, oversight=oversight)
         return export.export_selection(source, out, indexes=indexes, filters={"client": "whole"})
 
 
@@ -50,24 +56,36 @@ def handover_bundle(
         )
 
 
-def entries_of_client(services: Services, connection: Connection, client: ClientId) -> list[int]:
-    """The places of everything about one client."""
+def entries_of_client(
+    services: Services, connection: Connection, client: ClientId, *, oversight: bool = False
+) -> list[int]:
+    """The places of everything about one client; but for `oversight`, of what they may be shown."""
     wanted = Filter(subject=services.keys.blind("sub", client))
-    return search.indexes(connection, shard=SHARD, wanted=wanted)
+    places = search.indexes(connection, shard=SHARD, wanted=wanted)
+    hidden = frozenset[int]() if oversight else _kept_back(services, connection, client)
+    return [place for place in places if place not in hidden]
 
 
 def entries_of_handover(
     services: Services, connection: Connection, handover: str, evidence: Evidence
 ) -> list[int]:
-    """The places of one handover's entries, and of those of the consents it rested on."""
-    client, keys = evidence.client, services.keys
-    hits = search.timeline(connection, shard=SHARD, client=client, keys=keys).hits
+    """The places of one handover's entries, and of those of the consents it rested on.
+
+    Without what law keeps from the client: it is evidence for them too.
+    """
+    client, keys, now = evidence.client, services.keys, instant(services.clock())
+    hits = search.timeline(connection, shard=SHARD, client=client, keys=keys, shown_at=now).hits
     said = search.opened(connection, shard=SHARD, hits=hits, labels=("y",), keys=keys)
     return [
         hit.index
         for hit in hits
         if _belongs(hit, said[hit.index].get("y", {}), handover, evidence.consents)
     ]
+
+
+def _kept_back(services: Services, connection: Connection, client: ClientId) -> frozenset[int]:
+    now = instant(services.clock())
+    return search.kept_back(connection, shard=SHARD, client=client, keys=services.keys, at=now)
 
 
 def policy_text(connection: Connection, witnesses: Policy, receipts: str) -> str:

@@ -16,7 +16,7 @@ from audit import expiry, log, pruning, published, retention, tallies
 from audit.export import Exported, ExportRefused
 from audit.pruning import NotOwnedUp
 from audit.signer import Frozen, scrub
-from consent.belgian_time import instant
+from consent.belgian_time import day_in, instant, start_of
 from exchange import key_rotation, log_rotation, token_rotation
 from exchange.checkpointing import Elsewhere
 from exchange.exporting import (
@@ -26,6 +26,7 @@ from exchange.exporting import (
     handover_bundle,
     range_bundle,
 )
+from exchange.flows.delay_entries import Delay, delay_entries
 from exchange.flows.erase_client import Erased, Erasure, erase_client, finish_erasures
 from exchange.flows.expire_parts import expire_parts
 from exchange.flows.export_log import Asker, Evidence, export_client, export_handover, export_range
@@ -33,7 +34,7 @@ from exchange.flows.prune_log import prune_log, sweep_log
 from exchange.notary import witness_policy
 from exchange.operations import Line, OperationRefused
 from exchange.services import SHARD, Services
-from exchange.viewing import write_view
+from exchange.viewing import TELL_OF_INQUIRIES, write_view
 from policies.decision import Refused
 from policies.vocabulary import ClientId, Handle, HandoverId, OrganisationId, Reason
 
@@ -43,13 +44,17 @@ _OWNER = (
     " OVERDRACHT_DATABASE_URL of the owner of the tables"
 )
 _CODE = r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,59}"
+_NOT_DELAYED = {
+    "client": "there is no such client of this organisation",
+    "until": "a delay ends on a day to come, a year from now at most; it can be ordered again",
+    "nothing": "nothing is kept from this client now",
+    "operator": "another operator must say it too; you have said it already",
+}
 
 
 def clients_erase(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
     """Erase `client` of `organisation`, on the legal `basis` and `request` (codes, never names)."""
-    for name in ("basis", "request"):
-        if not re.fullmatch(_CODE, asked[name]):
-            raise OperationRefused(f"{name} stands in the log for ever: a code, no name, no blanks")
+    _codes(asked, "basis", "request")
     order = Erasure(
         holder=OrganisationId(asked["organisation"]),
         client=Handle(asked["client"]),
@@ -62,6 +67,28 @@ def clients_erase(services: Services, asked: Mapping[str, Any]) -> Iterator[Line
     services.writer.submit(finish_erasures).result()
     emptied = services.database.empty_journal()
     yield _erased(done) | {"journal_emptied": emptied}
+
+
+def clients_delay(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
+    """Keep entries about `client` of `organisation` from them `until` a day; without, no more.
+
+    On the order `reference`, once a second `operator` has asked for the same.
+    """
+    _codes(asked, "reference", "operator")
+    day = day_in(asked.get("until"))
+    if asked.get("until") and day is None:
+        raise OperationRefused("until is a day: 2027-01-31")
+    order = Delay(
+        holder=OrganisationId(asked["organisation"]),
+        client=Handle(asked["client"]),
+        until=None if day is None else start_of(day),
+        reference=asked["reference"],
+        operator=asked["operator"],
+    )
+    done = services.writer.submit(delay_entries, order).result().value
+    if isinstance(done, Refused):
+        raise OperationRefused(_NOT_DELAYED[done.details[0]])
+    yield {"done": done.done}
 
 
 def keys_rotate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
@@ -148,7 +175,8 @@ def _viewed(services: Services, asked: Mapping[str, Any], out: IO[bytes]) -> int
     with services.database.reading() as connection:
         indexes: Iterable[int]
         if isinstance(wanted, str):
-            indexes = entries_of_client(services, connection, wanted)
+            told = asked["as"] in TELL_OF_INQUIRIES
+            indexes = entries_of_client(services, connection, wanted, oversight=told)
         elif isinstance(wanted, Evidence):
             indexes = entries_of_handover(services, connection, asked["handover"], wanted)
         else:
@@ -203,6 +231,7 @@ def _new_file(path: Path) -> Iterator[IO[bytes]]:
 
 VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
     "audit export": audit_export,
+    "clients delay": clients_delay,
     "clients erase": clients_erase,
     "keys rotate": keys_rotate,
     "retention run": retention_run,
@@ -239,6 +268,12 @@ def _prunable(services: Services) -> int:
         except Frozen as damaged:
             raise OperationRefused(f"{damaged.why}; see: overdracht audit verify") from None
     return size
+
+
+def _codes(asked: Mapping[str, Any], *names: str) -> None:
+    for name in names:
+        if not re.fullmatch(_CODE, asked[name]):
+            raise OperationRefused(f"{name} stands in the log for ever: a code, no name, no blanks")
 
 
 def _erased(done: Erased) -> Line:

@@ -9,7 +9,7 @@ from exchange.admin_socket import listens
 from exchange.key_rings import move_ring
 from exchange.operations import OperationRefused
 from exchange.settings import KeyRingKind, read_settings
-from exchange.terminal import Json, done, print_json, say
+from exchange.terminal import Json, done, print_json, say, stop
 
 clients = typer.Typer(no_args_is_help=True, help="People whose data is held here.")
 keys = typer.Typer(no_args_is_help=True, help="The keys that seal what is personal.")
@@ -38,6 +38,32 @@ def clients_erase(
         say(f"These have read the summary and must be told: {', '.join(result['recipients'])}")
     if not result["journal_emptied"]:
         say("The write-ahead log was in use; it is emptied with the next erasure or stop.")
+
+
+@clients.command("delay")
+def clients_delay(
+    client: Annotated[str, typer.Argument(help="The organisation's handle for the client.")],
+    organisation: Annotated[str, typer.Option(help="Whose client it is.")],
+    reference: Annotated[str, typer.Option(help="Of the order that asks for it, a code.")],
+    operator: Annotated[str, typer.Option(help="Your number; never a name.")],
+    until: Annotated[str, typer.Option(help="The first day it is over: 2027-01-31.")] = "",
+    end: Annotated[bool, typer.Option("--end", help="End it now instead.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Keep what is logged of CLIENT from now on from the client, until a day. Auditors see it.
+
+    Two operators, within a day of each other. Afterwards all of it is shown to the client.
+    """
+    if bool(until) == end:
+        stop("say either --until DAY or --end")
+    asked = {"client": client, "organisation": organisation, "until": until}
+    result = done("clients delay", asked | {"reference": reference, "operator": operator})
+    if as_json:
+        print_json(result)
+    elif not result["done"]:
+        say("Noted. Another operator says the same within a day.")
+    else:
+        say("It is over; all is shown again." if end else f"Kept back until {until}.")
 
 
 class Use(StrEnum):

@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 from sqlalchemy import Connection
 
-from audit import erasure, log, published, records
+from audit import erasure, log, published, subjects
 from audit.checkpoints import Checkpoint, read_checkpoint
 from audit.events import AdminChanged, PartsLost
 from audit.log import Head, NotOpened, Recorded
@@ -125,7 +125,7 @@ def _written(
             if not services.database.is_sqlite:
                 connection.exec_driver_sql(_LONG)
             living = keys.living(connection)
-            counts = records.counts(connection, shard=SHARD)
+            counts = subjects.counts(connection, shard=SHARD)
             gone = [each for each in counts if each != NOBODY and each not in living]
             if len(gone) > len(found.erased):
                 raise OperationRefused(

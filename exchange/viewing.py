@@ -8,13 +8,14 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
-from audit import log, search
+from audit import log, search, subjects
 from audit.fhir_view import audit_event
 from audit.leaf import read
 from audit.register_view import register_event, registration
 from audit.signer import origin_of
 from audit.tree import leaf_hash
 from audit.views import House, Shown, pseudonym_from
+from consent.belgian_time import instant
 from exchange import records
 from exchange.considering import opened_record
 from exchange.services import SHARD, Services
@@ -27,6 +28,8 @@ VIEWS: Mapping[str, View] = {
     "fhir": audit_event,
 }
 """The forms that there are, by the name they are asked for."""
+TELL_OF_INQUIRIES = frozenset({"register", "auditregister"})
+"""Those that say of an entry that law keeps it from the client; the others leave it out."""
 
 
 def write_view(
@@ -54,7 +57,11 @@ def _house(services: Services, connection: Connection) -> House:
     @cache
     def under_inquiry(client: str) -> bool:
         found = records.client_with_id(connection, shard=SHARD, client=ClientId(client))
-        return "under_inquiry" in opened_record(services.vault, found).flags
+        known = subjects.counted(connection, shard=SHARD, client=client)
+        return (
+            known.delayed(instant(services.clock()))
+            or "under_inquiry" in opened_record(services.vault, found).flags
+        )
 
     return House(
         origin=origin_of(connection, SHARD),

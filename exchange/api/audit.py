@@ -56,12 +56,16 @@ Outcome = Annotated[str, StringConstraints(pattern=r"^(permit|deny|ok|error(:[A-
 
 
 class NewSearch(Body):
-    """Who, about whom, what, when, why and with which outcome; what is left out is not asked."""
+    """Who, about whom, what, when, why and with which outcome; what is left out is not asked.
+
+    `agreement` finds what was released, refused or offered under it, by its giver or an auditor.
+    """
 
     client: HandleText | None = None
     organisation: Organisation | None = None
     actor: ShortCode | None = None
     consent: Annotated[str, StringConstraints(pattern=CONSENT)] | None = None
+    agreement: ShortCode | None = None
     kinds: Annotated[list[Literal[tuple(KINDS)]], Field(min_length=1, max_length=60)] | None = None  # type: ignore[valid-type]  # its members
     purpose: Purpose | None = None
     outcome: Outcome | None = None
@@ -150,7 +154,8 @@ async def post_export(
         client = settled(
             await services.writer.run(export_client, asker, holder, Handle(body.client))
         )
-        make = partial(client_bundle, services, out, client)
+        oversight = EVERYTHING in caller.scopes
+        make = partial(client_bundle, services, out, client, oversight=oversight)
     try:
         await asyncio.to_thread(make)
     except ExportRefused:
@@ -174,6 +179,7 @@ def _query(services: Services, caller: Caller, body: NewSearch) -> AuditQuery:
         client=None if body.client is None else Handle(body.client),
         actor=body.actor,
         consent=None if body.consent is None else ConsentId(body.consent),
+        agreement=body.agreement,
         kinds=tuple(body.kinds or ()),
         purpose=body.purpose,
         outcome=body.outcome,

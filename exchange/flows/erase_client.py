@@ -5,7 +5,7 @@ The parts become tombstones, the rows go, the key is destroyed with it all, and 
 
 from dataclasses import dataclass
 
-from audit import erasure, retention, search
+from audit import erasure, retention, search, subjects
 from audit.events import Actor, ClientRefused, SubjectErased
 from audit.search import Filter
 from consent import records as consents
@@ -65,9 +65,12 @@ def finish_erasures(tx: Transaction) -> Outcome[int]:
 
 
 def _kept_until(tx: Transaction, client: KnownClient) -> str | None:
-    """Until when law keeps what is recorded; an inquiry has no end that we know."""
+    """Until when law keeps what is recorded; an inquiry may have no end that we know."""
     if "under_inquiry" in record_of(tx, client).flags:
         return "the end of an inquiry"
+    known = subjects.counted(tx.connection, shard=tx.shard, client=client.id)
+    if known.delayed_until is not None and known.delayed(tx.now):
+        return time_of(known.delayed_until).date().isoformat()
     wanted = Filter(subject=tx.keys.blind("sub", client.id))
     entries = search.kinds_and_times(tx.connection, shard=tx.shard, wanted=wanted)
     until = retention.kept_until(entries, now=tx.now)

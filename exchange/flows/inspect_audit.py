@@ -28,6 +28,7 @@ class AuditQuery:
     client: Handle | None = None
     actor: str | None = None
     consent: ConsentId | None = None
+    agreement: str | None = None
     kinds: tuple[str, ...] = ()
     purpose: str | None = None
     outcome: str | None = None
@@ -65,7 +66,12 @@ def inspect_audit(tx: Transaction, caller: Caller, query: AuditQuery) -> Outcome
             return Outcome(Refused(Reason.NOT_THE_HOLDER), (_asked(caller, query, NOBODY, 0),))
     wanted = _filter(tx, query, client, own=None if everything else own)
     hits, following = search.find(
-        tx.connection, shard=tx.shard, wanted=wanted, limit=query.limit, before=query.before
+        tx.connection,
+        shard=tx.shard,
+        wanted=wanted,
+        limit=query.limit,
+        before=query.before,
+        keys=tx.keys,
     )
     parts = records.parts_at(tx.connection, shard=tx.shard, indexes=[hit.index for hit in hits])
     size = log.head(tx.connection, shard=tx.shard).size
@@ -88,11 +94,15 @@ def _filter(
 ) -> Filter:
     blind = tx.keys.blind
     party = None if query.organisation is None else f"org:{query.organisation}"
+    providers, purposes = _flows(tx, query.agreement, own=own)
     return Filter(
         subject=blind("sub", client) if client else None,
         actor=blind("act", query.actor) if query.actor else None,
         consent=blind("con", query.consent) if query.consent else None,
         whose=blind("sub", _giver(tx, query.consent)) if query.consent else None,
+        agreement=query.agreement,
+        providers=providers,
+        purposes=purposes,
         kinds=query.kinds,
         outcome=query.outcome,
         own=None if own is None else f"org:{own}",
@@ -103,9 +113,25 @@ def _filter(
     )
 
 
+def _flows(
+    tx: Transaction, agreement: str | None, *, own: OrganisationId | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Who may give under an agreement, for what: as the directory has it now, whatever its state.
+
+    An organisation is shown the grounds of what it gave itself, and of nothing else.
+    """
+    flows = [
+        flow for each in tx.directory.agreements if each.id == agreement for flow in each.flows
+    ]
+    givers = {giver for flow in flows for giver in flow.from_ if own in (None, giver)}
+    purposes = {purpose for flow in flows for purpose in flow.purposes}
+    return tuple(f"org:{each}" for each in sorted(givers)), tuple(sorted(purposes))
+
+
 def _asked(caller: Caller, query: AuditQuery, client: ClientId, found: int) -> AuditInspected:
     said: dict[str, str | int | None] = {
         "actor": query.actor,
+        "agreement": query.agreement,
         "consent": query.consent,
         "kinds": " ".join(query.kinds) or None,
         "organisation": query.organisation,
