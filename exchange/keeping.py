@@ -255,7 +255,7 @@ def _prune(services: Services) -> int:
 
 
 def _prunable(services: Services) -> int:
-    """How many entries may go: signed, shown to every witness, and hashed again just now."""
+    """How many may go: signed, seen by each witness that signs for us, hashed again just now."""
     witnesses = witness_policy(services.settings).witnesses
     before = max(instant(services.clock() - retention.longest()), 0)
     with services.database.reading() as connection:

@@ -141,7 +141,8 @@ def retention_run(as_json: Json = False) -> None:
     """Let sealed parts go that are older than ten years. Run it daily; entries and proofs stay.
 
     With a written policy (OVERDRACHT_PRUNE_POLICY) entries of that age go too, 65,536 at a time,
-    once every witness has signed them. What is proven of later ones still is.
+    once they are signed and every witness that signs for this log has seen them.
+    What is proven of later ones still is.
     """
     result = done("retention run", {})
     if as_json:
