@@ -308,8 +308,9 @@ def _access_tokens(
 ) -> AccessTokens:
     with database.reading() as connection:
         before = retired_keys(connection, shard=SHARD)
-    retired = [jwk for jwk, until in before if until > instant(at)]
     signing, issuer = signer_from_jwk(ring.token_signing), settings.issuer
+    now = instant(at)
+    retired = [jwk for jwk, until in before if until > now and jwk["kid"] != signing.kid]
     return AccessTokens(signing, issuer, issuer, retired=retired, foreign=foreign)
 
 
