@@ -18,10 +18,12 @@ from exchange.flows.use_proof import use_proof
 from exchange.problems import (
     INVALID_CONTENT,
     INVALID_PROOF,
+    INVALID_TOKEN,
     MALFORMED,
     NO_SCOPE,
     NOT_AUTHENTICATED,
     TOO_LARGE,
+    Problem,
     RequestRefused,
     settled,
 )
@@ -100,17 +102,30 @@ def onlooker_with(*scopes: str) -> Callable[[Request], Awaitable[Caller]]:
     async def onlooker(request: Request) -> Caller:
         services: Services = request.app.state.services
         found = await caller_with_scope(request)
-        if found.proof is None:
-            return found
-        if services.admission.frozen is None:
+        if found.proof is None or services.admission.frozen is not None:
+            await let_in_unwritten(found, services)
+        else:
             settled(await services.writer.run(use_proof, found))
-        elif not await services.reader.run(
-            partial(used_up_unwritten, services, uses=(use_of(found.proof),))
-        ):
-            raise RequestRefused(INVALID_PROOF)
         return found
 
     return onlooker
+
+
+async def let_in_unwritten(caller: Caller, services: Services) -> None:
+    """What stands around every command, where none is run: the caller is live, the proof new."""
+    refused = await services.reader.run(partial(_refused_unwritten, services, caller))
+    if refused is not None:
+        raise RequestRefused(refused)
+
+
+def _refused_unwritten(
+    services: Services, caller: Caller, connection: Connection
+) -> Problem | None:
+    directory = services.reads_directory.current(connection)
+    if not directory.admits(caller, instant(services.clock())):
+        return INVALID_TOKEN
+    uses = () if caller.proof is None else (use_of(caller.proof),)
+    return None if used_up_unwritten(services, connection, uses) else INVALID_PROOF
 
 
 def _caller(request: Request, services: Services) -> Caller:
