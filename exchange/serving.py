@@ -12,13 +12,13 @@ from functools import partial
 
 import uvicorn
 
-from exchange import token_rotation
 from exchange.admin_socket import AdminSocket
 from exchange.app import create_app
 from exchange.arrival import arrival
 from exchange.checkpointing import Signing
 from exchange.database import Unsafe
 from exchange.flows.expire_handovers import expire_handovers
+from exchange.following import follow
 from exchange.observability import log, without_words
 from exchange.publishing import keep_publishing
 from exchange.services import SHARD, VERSION, Services, note_start
@@ -61,7 +61,7 @@ class Upkeep:
             self._services.writer.submit(expire_handovers).result(10)
             # Another process may have erased somebody whose key this one still holds.
             self._services.keys.forget_destroyed()
-            token_rotation.follow(self._services)
+            follow(self._services)
         except Exception as error:  # noqa: BLE001 - the thread that watches the writer goes on
             log.warning("sweep.postponed", failure=type(error).__name__)
 

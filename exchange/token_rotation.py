@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 
-from consent.belgian_time import instant
 from exchange.flows.rotate_keys import retire_token_key
 from exchange.key_rings import key_provider
 from exchange.operations import Line, OperationRefused
@@ -35,17 +34,3 @@ def rotate(services: Services, *, compromised: bool) -> Line:
         raise OperationRefused(str(refused)) from None
     services.tokens.rotate(signer_from_jwk(new), compromised=bool(done.value))
     return {"use": "tokens", "key": new["kid"], "before": old.kid, "compromised": compromised}
-
-
-def follow(services: Services) -> bool:
-    """Take up the key in `keys.json`, when another process has retired the one used here."""
-    now = instant(services.clock())
-    ends = {jwk["kid"]: until for jwk, until in services.directory().token_keys}
-    mine = services.tokens.kid
-    if mine not in ends:
-        return False
-    ring = key_provider(services.settings).read()
-    if ring.token_signing["kid"] == mine:
-        return False  # its end stands, the next key not yet
-    services.tokens.rotate(signer_from_jwk(ring.token_signing), compromised=ends[mine] <= now)
-    return True

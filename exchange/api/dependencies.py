@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import Connection
@@ -15,6 +16,7 @@ from exchange import records
 from exchange.api.limits import attempt, count_request
 from exchange.api.stray_tokens import refuse_in_address, refuse_in_body
 from exchange.flows.use_proof import use_proof
+from exchange.following import Following
 from exchange.problems import (
     INVALID_CONTENT,
     INVALID_PROOF,
@@ -30,7 +32,7 @@ from exchange.problems import (
 from exchange.security.contexts import TokenFault
 from exchange.security.dpop import InvalidProof
 from exchange.security.strict_json import JsonFault, NotJson, read_json
-from exchange.security.tokens import Caller, InvalidToken
+from exchange.security.tokens import Caller, InvalidToken, UnknownKey
 from exchange.services import SHARD, Services
 from exchange.transaction import use_of
 from exchange.uses import Use
@@ -82,7 +84,7 @@ def caller_with(*scopes: str, counted: bool = True) -> Callable[[Request], Await
         services: Services = request.app.state.services
         await refuse_in_address(request, services)
         with attempt(request, services):
-            found = _caller(request, services)
+            found = await _known_caller(request, services)
         if found.scopes.isdisjoint(scopes):
             raise RequestRefused(NO_SCOPE)
         if counted:
@@ -126,6 +128,18 @@ def _refused_unwritten(
         return INVALID_TOKEN
     uses = () if caller.proof is None else (use_of(caller.proof),)
     return None if used_up_unwritten(services, connection, uses) else INVALID_PROOF
+
+
+async def _known_caller(request: Request, services: Services) -> Caller:
+    """As `_caller`, also with a token of a key that another process has just begun to use."""
+    following: Following = request.app.state.following
+    try:
+        return _caller(request, services)
+    except UnknownKey:
+        if not following.due:
+            raise
+    await run_in_threadpool(following.at_once)
+    return _caller(request, services)
 
 
 def _caller(request: Request, services: Services) -> Caller:

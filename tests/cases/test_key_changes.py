@@ -6,12 +6,15 @@ from itertools import count
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from exchange import registering, token_rotation
+from exchange.following import follow
 from exchange.operations import OperationRefused
 from exchange.security.possession import proof_of_key
 from exchange.security.tokens import Signer, new_signing_key, signer_from_jwk
 from exchange.services import Services, build_services
+from exchange.settings import Settings
 from exchange.writer import NotStored
 from tests.builders import Clock, logged
 from tests.exchange.commands import Commit, at_commit
@@ -223,7 +226,7 @@ def test_t34_another_process_refuses_a_compromised_key_at_once_and_takes_up_the_
 
     token_rotation.rotate(services, compromised=True)
     refused = there.asks("GET", BOXES)
-    followed = [token_rotation.follow(other) for _ in range(2)]
+    followed = [follow(other) for _ in range(2)]
     machine = Machine(other, here.machine.application, here.machine.key, count(900))
     mended = Prover(machine).asks("GET", BOXES, proof=None)
     kid = other.tokens.kid
@@ -276,7 +279,7 @@ def test_t34_where_the_next_key_is_not_kept_nothing_passes_until_it_is(
     with pytest.raises(OSError, match=r"keys\.json\.new"):
         token_rotation.rotate(services, compromised=True)
     refused = [before.asks("GET", BOXES), Prover(before.machine).asks("GET", BOXES)]
-    assert not token_rotation.follow(services)
+    assert not follow(services)
     in_the_way.rmdir()
     services.close()
 
@@ -292,3 +295,43 @@ def test_t34_where_the_next_key_is_not_kept_nothing_passes_until_it_is(
     assert [each.status_code for each in refused] == [401, 401]
     assert found == [401, 200]
     assert (ended, kid != stolen) == ([stolen], True)
+
+
+@pytest.mark.case("T34")
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("compromised", [False, True], ids=["a", "b"])
+def test_t34_another_process_takes_a_token_of_the_new_key_at_once(
+    services: Services, clock: Clock, *, compromised: bool
+) -> None:
+    other = build_services(services.settings, clock=clock)
+    here = prover_of(services)
+    token_rotation.rotate(services, compromised=compromised)
+    there = Prover(here.machine, here.key, count(500))
+    there.__dict__["token"] = here.token
+    there.__dict__["http"] = endpoint(other)
+
+    answer = there.asks("GET", BOXES)
+    kid = other.tokens.kid
+    other.close()
+
+    assert (answer.status_code, kid) == (200, services.tokens.kid)
+
+
+def test_a_token_of_a_key_that_is_not_known_counts_as_no_failure_and_is_looked_after_once(
+    settings: Settings, clock: Clock
+) -> None:
+    strict = settings.model_copy(update={"failures_a_minute": 2})
+    services = build_services(strict, clock=clock)
+    prover = prover_of(services)
+    assert prover.token
+    services.tokens.rotate(new_signer(), compromised=True)
+    looks: list[Any] = []
+    event.listen(services.database.reading_engine, "checkout", lambda *_: looks.append(1))
+
+    unknown = [prover.asks("GET", BOXES) for _ in range(5)]
+    told = len(looks)
+    after = Prover(prover.machine).asks("GET", BOXES)
+    services.close()
+
+    assert [each.status_code for each in unknown] == [401] * 5
+    assert (told, after.status_code) == (1, 200)
