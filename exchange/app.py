@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from exchange.api import audit, clients, consents, handovers, health, summaries, tlog, tokens
 from exchange.api.declarations import methods_of
+from exchange.following import Following
 from exchange.observability import log
 from exchange.problems import (
     FAILURES,
@@ -65,6 +66,7 @@ def create_app(services: Services) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.services = services
+    app.state.following = Following(services)
     # Where another authorisation server is set, ours is not there at all.
     ours = () if services.settings.token_issuer else (tokens,)
     for part in (summaries, handovers, clients, consents, *ours, audit, tlog, health):

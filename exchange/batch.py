@@ -22,7 +22,7 @@ from exchange.key_store import KeyStore
 from exchange.security.keys import KeysRefused
 from exchange.security.vault import Vault
 from exchange.tally import Tally
-from exchange.transaction import Committed, Outcome, Transaction
+from exchange.transaction import APART, Committed, Outcome, Transaction
 from exchange.uses import AlreadyUsed, Uses
 from exchange.writer import Busy, Halted, NotStored, Waiting
 from policies.decision import Refused
@@ -172,7 +172,7 @@ class BatchRunner:
                 uses.add(outcome.uses)
                 events += outcome.recorded()
                 ran.append((each, outcome, len(outcome.events)))
-        uses.keep(tx.now)
+        uses.keep(tx.over)
         entries, _ = log.append(
             connection, events, after=head, at=tx.at, keys=self._keys, policy=self._policy
         )
@@ -205,6 +205,7 @@ class BatchRunner:
             shard=self._shard,
             at=time_of(now),
             now=now,
+            over=clock - APART,
             directory=directory,
             vault=self._vault,
             keys=self._keys,

@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from math import inf
 
-from sqlalchemy.exc import DBAPIError
-
 from audit import log as audit_log
 from audit import published, signer
 from audit.checkpoints import Checkpoint, NoteKey
@@ -26,7 +24,7 @@ from exchange.flows.publish_checkpoint import publish_checkpoint
 from exchange.observability import log
 from exchange.steady_clock import ClockAhead
 from exchange.witnesses import Witnesses, is_quorum, last_quorum
-from exchange.writer import Busy, NotStored, Writer
+from exchange.writer import Writer
 
 PATIENCE = 30.0
 SCRUB_SECONDS = 86_400.0
@@ -204,7 +202,7 @@ class Checkpointing:
         try:
             self._writer.submit(freeze_log, frozen.why).result(PATIENCE)
             self._told = True
-        except (Busy, NotStored, TimeoutError, DBAPIError) as error:
+        except Exception as error:  # noqa: BLE001 - what stops us is the freeze, not this
             # Tried again with the next look; here nothing leaves anyhow.
             log.warning("freeze.untold", failure=type(error).__name__)
 
@@ -317,15 +315,15 @@ class Signing:
         self._then = then
         self._closing = threading.Event()
         ways = {"signer": self._sign, "watch": self._watch}
-        self._threads = [
+        self.threads = [
             threading.Thread(target=way, name=name, daemon=True) for name, way in ways.items()
         ]
-        for each in self._threads:
+        for each in self.threads:
             each.start()
 
     def close(self) -> None:
         self._closing.set()
-        for each in self._threads:
+        for each in self.threads:
             each.join(PATIENCE)
 
     def _sign(self) -> None:
@@ -361,5 +359,5 @@ class Signing:
             log.error("clock.behind")
         except ClockAhead:
             return  # it was told when it jumped
-        except (Busy, NotStored, TimeoutError, DBAPIError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - a thread that ends here is never missed
             log.warning("checkpoint.postponed", failure=type(error).__name__)

@@ -322,12 +322,12 @@ def used_before(connection: Connection, *, shard: int, token: bytes) -> bool:
 
 
 def remember_uses(
-    connection: Connection, *, shard: int, uses: Sequence[tuple[bytes, int]], now: int
+    connection: Connection, *, shard: int, uses: Sequence[tuple[bytes, int]], over: int
 ) -> bool:
-    """Keep token ids until they could no longer be valid (µs), and forget those long gone.
+    """Keep token ids until they could no longer be valid (µs), and forget those over by then.
 
     Whether all of them were new; where one was not, the caller must roll back.
     """
     rows = [(shard, token, until) for token, until in uses]
-    _, kept = together(connection, (_FORGET, [(shard, now)]), (_REMEMBER, rows))
+    _, kept = together(connection, (_FORGET, [(shard, over)]), (_REMEMBER, rows))
     return kept.changed == len(rows)

@@ -29,7 +29,7 @@ from exchange.flows.suspend_consents import suspend_consents
 from exchange.operations import OperationRefused
 from exchange.services import SHARD, Services
 from exchange.settings import Settings
-from exchange.transaction import Transaction
+from exchange.transaction import APART, Transaction
 
 WAIT = timedelta(minutes=5)
 """Longer than any token or assertion of a partner holds."""
@@ -147,12 +147,14 @@ def _opened(last: Mark, now: log.Head, reason: str) -> LogOpened:
 
 def transaction_for(services: Services, connection: Connection, last_t: int) -> Transaction:
     """What a command is given that runs while nothing else may."""
-    now = max(last_t, instant(services.clock()))
+    clock = instant(services.clock())
+    now = max(last_t, clock)
     return Transaction(
         connection=connection,
         shard=SHARD,
         at=time_of(now),
         now=now,
+        over=clock - APART,
         directory=services.reads_directory.current(connection),
         vault=services.vault,
         keys=services.keys,

@@ -4,8 +4,9 @@ import base64
 import hashlib
 import hmac
 import os
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -105,6 +106,8 @@ class Services:
     tally: Tally
     policy: str
     """The SHA-256 of the rules in force, as every entry names it."""
+    threads: list[threading.Thread] = field(default_factory=list)
+    """What must go on beside the requests as long as the process does."""
 
     def directory(self) -> Directory:
         """The directory as a reader sees it now. A decision uses the writer's, never this one."""
@@ -305,8 +308,9 @@ def _access_tokens(
 ) -> AccessTokens:
     with database.reading() as connection:
         before = retired_keys(connection, shard=SHARD)
-    retired = [jwk for jwk, until in before if until > instant(at)]
     signing, issuer = signer_from_jwk(ring.token_signing), settings.issuer
+    now = instant(at)
+    retired = [jwk for jwk, until in before if until > now and jwk["kid"] != signing.kid]
     return AccessTokens(signing, issuer, issuer, retired=retired, foreign=foreign)
 
 

@@ -11,9 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 import uvicorn
-from sqlalchemy.exc import DBAPIError
 
-from exchange import token_rotation
 from exchange.admin_socket import AdminSocket
 from exchange.app import create_app
 from exchange.arrival import arrival
@@ -21,12 +19,13 @@ from exchange.checkpointing import Signing
 from exchange.checks import require_fit
 from exchange.database import Unsafe
 from exchange.flows.expire_handovers import expire_handovers
+from exchange.following import follow
 from exchange.observability import log, without_words
 from exchange.publishing import keep_publishing
 from exchange.services import SHARD, VERSION, Services, note_start
 from exchange.settings import Settings
 from exchange.threshold import walls
-from exchange.writer import Busy, NotStored, Writer
+from exchange.writer import Writer
 
 EXIT_STUCK = 75
 STUCK_SECONDS = 5.0
@@ -41,12 +40,12 @@ class Upkeep:
     def __init__(self, services: Services, end: Callable[[int], None] = os._exit) -> None:
         self._services, self._end = services, end
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
-        self._thread.start()
+        self.thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
+        self.thread.start()
 
     def close(self) -> None:
         self._closing.set()
-        self._thread.join(5)
+        self.thread.join(5)
 
     def _run(self) -> None:
         swept = 0.0
@@ -63,8 +62,8 @@ class Upkeep:
             self._services.writer.submit(expire_handovers).result(10)
             # Another process may have erased somebody whose key this one still holds.
             self._services.keys.forget_destroyed()
-            token_rotation.follow(self._services)
-        except (Busy, NotStored, TimeoutError, DBAPIError) as error:
+            follow(self._services)
+        except Exception as error:  # noqa: BLE001 - the thread that watches the writer goes on
             log.warning("sweep.postponed", failure=type(error).__name__)
 
 
@@ -132,6 +131,7 @@ def serve(services: Services, host: str, port: int) -> None:
         signs=settings.signs,
         then=partial(_publish, services),
     )
+    services.threads.extend([upkeep.thread, *signing.threads])
     # Objects that live for ever need not be looked at by every collection.
     gc.collect()
     gc.freeze()

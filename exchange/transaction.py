@@ -28,6 +28,8 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 _QUARTER = 900_000_000
+APART = 300_000_000
+"""How far (µs) the clocks of two hosts may lie apart before one forgets what the other takes."""
 
 
 @lru_cache(maxsize=8)
@@ -42,6 +44,8 @@ class Transaction:
 
     `now` is `at` in whole microseconds since 1970 (UTC), as the tables hold it. `directory`
     is as it stands under the lock. A command asks no clock and makes no ids but with `new_id`.
+    What could be tried until before `over` (µs) is refused for its age at every host: it may be
+    forgotten. Age is judged by the hosts' clocks, and log time can be far ahead of those.
     `used` holds what was used up before, as far as it is known yet (see `Outcome.uses`).
     """
 
@@ -49,6 +53,7 @@ class Transaction:
     shard: int
     at: datetime
     now: int
+    over: int
     directory: Directory
     vault: Vault
     keys: KeyStore

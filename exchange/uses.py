@@ -40,9 +40,12 @@ class Uses:
     def add(self, uses: Iterable[Use]) -> None:
         self._until.update(uses)
 
-    def keep(self, now: int) -> None:
-        """Remember them all, or raise `AlreadyUsed`; what could not be tried again is forgotten."""
+    def keep(self, over: int) -> None:
+        """Remember them all, or raise `AlreadyUsed`; what was over before then is forgotten (µs).
+
+        That is `Transaction.over`: not the log's time.
+        """
         if self._until and not records.remember_uses(
-            self._connection, shard=self._shard, uses=list(self._until.items()), now=now
+            self._connection, shard=self._shard, uses=list(self._until.items()), over=over
         ):
             raise AlreadyUsed

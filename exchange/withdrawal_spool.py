@@ -7,16 +7,21 @@ is found out nothing is released, and whoever says stop is heard all the same.
 import json
 import os
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from exchange.flows.withdraw_consent import Withdrawal
+from exchange.observability import log
 from exchange.security.tokens import Caller
+from exchange.writer import Busy
 from policies.vocabulary import ConsentId, GrantId
 
 _ADD: Final = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _ANEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+
+MOST: Final = 10_000
+"""Withdrawals that may wait of one application: no partner has as many in all of an outage."""
 
 _CUT_OFF: Final = b"\x18"
 """Ends a line that a crash cut off, when the next one is added: no line of ours holds it."""
@@ -32,34 +37,42 @@ class Kept(NamedTuple):
 class WithdrawalSpool:
     """A file of lines. What is in it is on disk before anybody is answered."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._turn = path, threading.Lock()
+    def __init__(self, path: Path, most: int = MOST) -> None:
+        self._path, self._turn, self._most = path, threading.Lock(), most
 
     def keep(self, caller: Caller, order: Withdrawal) -> None:
-        """Add one, durably."""
-        said = {
-            "application": caller.application,
+        """Add one, durably; what the same application has said before stands there once.
+
+        Raises `Busy`, and tells it, when so many of the application's wait that one is no more
+        taken: it was not promised.
+        """
+        whose = {"application": caller.application}
+        said = whose | {
             "organisation": caller.organisation,
-            "scopes": sorted(caller.scopes),
-            "token": caller.token_id,
             "consent": order.consent,
             "via": order.via,
             "grants": order.grants,
+            "scopes": sorted(caller.scopes),
         }
         with self._turn:
             before = self._read()
+            whole = _whole(before)
+            known = any(each.startswith(_start(said)) for each in whole)
+            if not known and sum(each.startswith(_start(whose)) for each in whole) >= self._most:
+                log.error("withdrawals.full", count=self._most)
+                raise Busy
             gap = "" if not before or before.endswith(b"\n") else _CUT_OFF.decode() + "\n"
             with os.fdopen(os.open(self._path, _ADD, 0o600), "w", encoding="utf-8") as stream:
-                stream.write(f"{gap}{json.dumps(said)}\n")
+                if not known:
+                    stream.write(f"{gap}{json.dumps(said | {'token': caller.token_id})}\n")
                 stream.flush()
                 os.fsync(stream.fileno())
             self._sync_folder()
 
     def kept(self) -> Iterator[Kept]:
         """Those that wait, oldest first. What was cut off was never answered, and is passed."""
-        for line in self._read().split(b"\n")[:-1]:
-            if not line.endswith(_CUT_OFF):
-                yield Kept(line, _read_line(line))
+        for line in _whole(self._read()):
+            yield Kept(line, _read_line(line))
 
     def leave(self, those: Collection[bytes]) -> None:
         """Keep these lines and no other; without any the file goes."""
@@ -87,6 +100,15 @@ class WithdrawalSpool:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _whole(text: bytes) -> list[bytes]:
+    return [each for each in text.split(b"\n")[:-1] if not each.endswith(_CUT_OFF)]
+
+
+def _start(said: Mapping[str, Any]) -> bytes:
+    """What a line begins with that says this, and more after it."""
+    return json.dumps(said)[:-1].encode() + b", "
 
 
 def _read_line(line: bytes) -> tuple[Caller, Withdrawal] | None:

@@ -1,6 +1,5 @@
 """The log for auditors over HTTP: searches, and bundles that verify offline."""
 
-import asyncio
 import base64
 import hmac
 import json
@@ -157,7 +156,7 @@ async def post_export(
         oversight = EVERYTHING in caller.scopes
         make = partial(client_bundle, services, out, client, oversight=oversight)
     try:
-        await asyncio.to_thread(make)
+        await services.reader.run_long(make)
     except ExportRefused:
         raise RequestRefused(NOT_AVAILABLE) from None
     return Response(out.getvalue(), 200, NO_STORE, "application/zip")

@@ -22,6 +22,7 @@ from exchange.api.dependencies import (
     body_of,
     caller_with,
     json_of,
+    let_in_unwritten,
     services_of,
 )
 from exchange.api.forms import CONSENT, ClientPath, ConsentPath, ShortCode, instant_text
@@ -105,6 +106,7 @@ async def post_withdrawal(
     except Busy:
         if services.admission.frozen is None:
             raise
+        await let_in_unwritten(caller, services)
         await run_in_threadpool(services.spool.keep, caller, order)
         return answer({"consent": order.consent, "state": "received"}, 202)
     ended = settled(committed)

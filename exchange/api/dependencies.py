@@ -6,6 +6,7 @@ from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import Connection
@@ -15,20 +16,23 @@ from exchange import records
 from exchange.api.limits import attempt, count_request
 from exchange.api.stray_tokens import refuse_in_address, refuse_in_body
 from exchange.flows.use_proof import use_proof
+from exchange.following import Following
 from exchange.problems import (
     INVALID_CONTENT,
     INVALID_PROOF,
+    INVALID_TOKEN,
     MALFORMED,
     NO_SCOPE,
     NOT_AUTHENTICATED,
     TOO_LARGE,
+    Problem,
     RequestRefused,
     settled,
 )
 from exchange.security.contexts import TokenFault
 from exchange.security.dpop import InvalidProof
 from exchange.security.strict_json import JsonFault, NotJson, read_json
-from exchange.security.tokens import Caller, InvalidToken
+from exchange.security.tokens import Caller, InvalidToken, UnknownKey
 from exchange.services import SHARD, Services
 from exchange.transaction import use_of
 from exchange.uses import Use
@@ -82,7 +86,7 @@ def caller_with(*scopes: str, counted: bool = True) -> Callable[[Request], Await
         if "authorization" not in request.headers:
             await refuse_in_body(request, services)
         with attempt(request, services):
-            found = _caller(request, services)
+            found = await _known_caller(request, services)
         if found.scopes.isdisjoint(scopes):
             raise RequestRefused(NO_SCOPE)
         if counted:
@@ -102,17 +106,42 @@ def onlooker_with(*scopes: str) -> Callable[[Request], Awaitable[Caller]]:
     async def onlooker(request: Request) -> Caller:
         services: Services = request.app.state.services
         found = await caller_with_scope(request)
-        if found.proof is None:
-            return found
-        if services.admission.frozen is None:
+        if found.proof is None or services.admission.frozen is not None:
+            await let_in_unwritten(found, services)
+        else:
             settled(await services.writer.run(use_proof, found))
-        elif not await services.reader.run(
-            partial(used_up_unwritten, services, uses=(use_of(found.proof),))
-        ):
-            raise RequestRefused(INVALID_PROOF)
         return found
 
     return onlooker
+
+
+async def let_in_unwritten(caller: Caller, services: Services) -> None:
+    """What stands around every command, where none is run: the caller is live, the proof new."""
+    refused = await services.reader.run(partial(_refused_unwritten, services, caller))
+    if refused is not None:
+        raise RequestRefused(refused)
+
+
+def _refused_unwritten(
+    services: Services, caller: Caller, connection: Connection
+) -> Problem | None:
+    directory = services.reads_directory.current(connection)
+    if not directory.admits(caller, instant(services.clock())):
+        return INVALID_TOKEN
+    uses = () if caller.proof is None else (use_of(caller.proof),)
+    return None if used_up_unwritten(services, connection, uses) else INVALID_PROOF
+
+
+async def _known_caller(request: Request, services: Services) -> Caller:
+    """As `_caller`, also with a token of a key that another process has just begun to use."""
+    following: Following = request.app.state.following
+    try:
+        return _caller(request, services)
+    except UnknownKey:
+        if not following.due:
+            raise
+    await run_in_threadpool(following.at_once)
+    return _caller(request, services)
 
 
 def _caller(request: Request, services: Services) -> Caller:

@@ -21,8 +21,11 @@ async def get_health() -> Response:
 
 @router.get("/readyz")
 async def get_readiness(services: RequestServices) -> Response:
-    """The writer takes commands; otherwise 503, so that no traffic is sent here."""
-    ready = services.writer.alive
+    """The writer takes commands, and whoever signs and watches lives; otherwise 503.
+
+    So that no traffic is sent here.
+    """
+    ready = services.writer.alive and all(each.is_alive() for each in services.threads)
     return answer({"status": "ready" if ready else "not ready"}, 200 if ready else 503)
 
 

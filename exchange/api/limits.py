@@ -9,7 +9,7 @@ from exchange.flows.administer import suspend_application
 from exchange.observability import log
 from exchange.problems import INVALID_CLIENT, TOO_MANY, RequestRefused
 from exchange.security.dpop import StaleNonce
-from exchange.security.tokens import Caller, InvalidToken
+from exchange.security.tokens import Caller, InvalidToken, UnknownKey
 from exchange.services import Services
 from policies.vocabulary import ApplicationId, OrganisationId
 
@@ -22,8 +22,10 @@ def attempt(request: Request, services: Services) -> Iterator[None]:
         raise RequestRefused(TOO_MANY)
     try:
         yield
-    except StaleNonce:
-        raise  # they said who they are, and are only asked to say it again
+    except (StaleNonce, UnknownKey):
+        # They said who they are, and are only asked to say it again; or the key that they were
+        # given a token with is newer than what is known here. No signature was trusted.
+        raise
     except InvalidToken:
         services.quotas.failed(address)
         raise

@@ -69,12 +69,15 @@ def end_log_keys(tx: Transaction, old: Sequence[tuple[str, str]]) -> Outcome[int
     return Outcome(len(events), tuple(events))
 
 
-def retire_token_key(tx: Transaction, jwk: Mapping[str, Any], overlap: int) -> Outcome[None]:
+def retire_token_key(tx: Transaction, jwk: Mapping[str, Any], overlap: int) -> Outcome[bool]:
     """Note that a key of ours signs no more tokens; those that it signed count `overlap` µs more.
 
     With no overlap none of them counts any more, in any process: somebody else had the key.
+    Whether none does; what was ended before stays so, and is logged but once.
     """
+    if any(each["kid"] == jwk["kid"] and end <= tx.now for each, end in tx.directory.token_keys):
+        return Outcome(value=True)
     ended.retire_key(tx.connection, shard=tx.shard, jwk=jwk, until=tx.now + overlap)
     directory.moved(tx.connection, shard=tx.shard)
     act = "rotated" if overlap else "destroyed"
-    return Outcome(None, (AdminChanged(what="token.key", act=act, id=str(jwk["kid"])),))
+    return Outcome(not overlap, (AdminChanged(what="token.key", act=act, id=str(jwk["kid"])),))

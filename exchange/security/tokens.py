@@ -25,6 +25,7 @@ __all__ = [
     "RegisteredKey",
     "Signer",
     "TokenReader",
+    "UnknownKey",
     "new_signing_key",
     "signer_from_jwk",
 ]
@@ -49,6 +50,10 @@ class Caller:
     thumbprint: str | None = None
     proof: Proof | None = None
     key: str = field(default="", compare=False)
+
+
+class UnknownKey(InvalidToken):
+    """The token says that it is ours, of a key that is not known here; another process may."""
 
 
 TokenReader: TypeAlias = Callable[[str, datetime], Caller]
@@ -221,10 +226,20 @@ class AccessTokens:
         expected = self._issuer if foreign is None else foreign.issuer
         context = ACCESS_TOKEN if foreign is None else FOREIGN_ACCESS_TOKEN
 
-        def key_of(issuer: str, kid: str) -> RegisteredKey | None:
-            return self._key(kid) if issuer == expected else None
+        unknown = False
 
-        claims = verify(token, context, key_of=key_of, audience=self._audience, at=at)
+        def key_of(issuer: str, kid: str) -> RegisteredKey | None:
+            nonlocal unknown
+            key = self._key(kid) if issuer == expected else None
+            unknown = foreign is None and issuer == expected and key is None
+            return key
+
+        try:
+            claims = verify(token, context, key_of=key_of, audience=self._audience, at=at)
+        except InvalidToken as refused:
+            if unknown:
+                raise UnknownKey(refused.reason) from None
+            raise
         caller = _caller_in(claims, own=foreign is None)
         return _Known(caller, claims.key, claims.second("iat"), claims.second("exp"))
 

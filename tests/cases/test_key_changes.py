@@ -6,13 +6,19 @@ from itertools import count
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from exchange import registering, token_rotation
+from exchange.following import follow
 from exchange.operations import OperationRefused
 from exchange.security.possession import proof_of_key
 from exchange.security.tokens import Signer, new_signing_key, signer_from_jwk
 from exchange.services import Services, build_services
+from exchange.settings import Settings
+from exchange.writer import NotStored
 from tests.builders import Clock, logged
+from tests.exchange.commands import Commit, at_commit
+from tests.exchange.disasters import disk_full
 from tests.exchange.machines import Machine, endpoint, machine_of
 from tests.exchange.provers import BOXES, Prover, assert_refused, prover_of
 
@@ -220,7 +226,7 @@ def test_t34_another_process_refuses_a_compromised_key_at_once_and_takes_up_the_
 
     token_rotation.rotate(services, compromised=True)
     refused = there.asks("GET", BOXES)
-    followed = [token_rotation.follow(other) for _ in range(2)]
+    followed = [follow(other) for _ in range(2)]
     machine = Machine(other, here.machine.application, here.machine.key, count(900))
     mended = Prover(machine).asks("GET", BOXES, proof=None)
     kid = other.tokens.kid
@@ -229,3 +235,103 @@ def test_t34_another_process_refuses_a_compromised_key_at_once_and_takes_up_the_
     assert (before.status_code, refused.status_code, mended.status_code) == (200, 401, 200)
     assert followed == [True, False]
     assert kid == services.tokens.kid
+
+
+def ends(services: Services) -> list[str]:
+    """The keys of which no token counts any more, as the log names them, oldest first."""
+    changes = [each["e"] for each in logged(services) if each["k"] == "admin.changed"]
+    told = [each for each in changes if each["what"] == "token.key"]
+    return [each["id"] for each in told if each["act"] == "destroyed"]
+
+
+@pytest.mark.case("T34")
+@pytest.mark.parametrize("_", [pytest.param(None, id="b")])
+def test_t34_where_the_end_of_a_compromised_key_is_not_stored_the_next_try_ends_it(
+    services: Services, monkeypatch: pytest.MonkeyPatch, _: None
+) -> None:
+    before, stolen = prover_of(services), services.tokens.kid
+    assert before.asks("GET", BOXES).status_code == 200
+
+    def broken(_connection: Any, _commit: Commit) -> None:
+        raise disk_full(services.database)
+
+    with monkeypatch.context() as patch:
+        at_commit(patch, services.database, broken)
+        with pytest.raises(NotStored):
+            token_rotation.rotate(services, compromised=True)
+    kept = services.tokens.kid
+    token_rotation.rotate(services, compromised=True)
+
+    assert (kept, ends(services)) == (stolen, [stolen])
+    assert_refused(before.asks("GET", BOXES), "invalid_token")
+    assert Prover(before.machine).asks("GET", BOXES).status_code == 200
+
+
+@pytest.mark.case("T34")
+@pytest.mark.parametrize("compromised", [True, False], ids=["b", "b, asked for as a plain change"])
+def test_t34_where_the_next_key_is_not_kept_nothing_passes_until_it_is(
+    services: Services, clock: Clock, *, compromised: bool
+) -> None:
+    before, stolen = prover_of(services), services.tokens.kid
+    token = before.token
+    in_the_way = services.settings.key_ring_path.with_name("keys.json.new")
+    in_the_way.mkdir()
+    with pytest.raises(OSError, match=r"keys\.json\.new"):
+        token_rotation.rotate(services, compromised=True)
+    refused = [before.asks("GET", BOXES), Prover(before.machine).asks("GET", BOXES)]
+    assert not follow(services)
+    in_the_way.rmdir()
+    services.close()
+
+    again = build_services(services.settings, clock=clock)
+    token_rotation.rotate(again, compromised=compromised)
+    machine = Machine(again, before.machine.application, before.machine.key, count(900))
+    old = Prover(machine, before.key, count(500))
+    old.__dict__["token"] = token
+    found = [each.asks("GET", BOXES).status_code for each in (old, Prover(machine))]
+    ended, kid = ends(again), again.tokens.kid
+    again.close()
+
+    assert [each.status_code for each in refused] == [401, 401]
+    assert found == [401, 200]
+    assert (ended, kid != stolen) == ([stolen], True)
+
+
+@pytest.mark.case("T34")
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("compromised", [False, True], ids=["a", "b"])
+def test_t34_another_process_takes_a_token_of_the_new_key_at_once(
+    services: Services, clock: Clock, *, compromised: bool
+) -> None:
+    other = build_services(services.settings, clock=clock)
+    here = prover_of(services)
+    token_rotation.rotate(services, compromised=compromised)
+    there = Prover(here.machine, here.key, count(500))
+    there.__dict__["token"] = here.token
+    there.__dict__["http"] = endpoint(other)
+
+    answer = there.asks("GET", BOXES)
+    kid = other.tokens.kid
+    other.close()
+
+    assert (answer.status_code, kid) == (200, services.tokens.kid)
+
+
+def test_a_token_of_a_key_that_is_not_known_counts_as_no_failure_and_is_looked_after_once(
+    settings: Settings, clock: Clock
+) -> None:
+    strict = settings.model_copy(update={"failures_a_minute": 2})
+    services = build_services(strict, clock=clock)
+    prover = prover_of(services)
+    assert prover.token
+    services.tokens.rotate(new_signer(), compromised=True)
+    looks: list[Any] = []
+    event.listen(services.database.reading_engine, "checkout", lambda *_: looks.append(1))
+
+    unknown = [prover.asks("GET", BOXES) for _ in range(5)]
+    told = len(looks)
+    after = Prover(prover.machine).asks("GET", BOXES)
+    services.close()
+
+    assert [each.status_code for each in unknown] == [401] * 5
+    assert (told, after.status_code) == (1, 200)

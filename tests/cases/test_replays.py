@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 from fastapi.routing import APIRoute
+from sqlalchemy import func, select
 
-from exchange import api
+from exchange import api, records
 from exchange.services import Services, build_services
+from exchange.transaction import APART
 from tests.builders import Broker, Clock
+from tests.exchange.commands import PATIENCE, note
 from tests.exchange.machines import endpoint
 from tests.exchange.processes import ask_with_proof, both
 from tests.exchange.provers import BOXES, QUERY, TOKENS, Prover, assert_refused, prover_of
@@ -196,3 +199,53 @@ def test_while_nothing_can_be_written_a_proof_counts_once_all_the_same(
 
     assert before.status_code == 200
     assert [each.status_code for each in answers] == [401, 200, 401]
+
+
+@pytest.mark.case("T29")
+@pytest.mark.parametrize("_", [pytest.param(None, id="a")])
+def test_t29_what_was_used_counts_once_too_while_the_clock_is_behind_the_log(
+    prover: Prover, clock: Clock, _: None
+) -> None:
+    prover.services.writer.submit(note, "later").result(PATIENCE)
+    clock.move(timedelta(hours=-1))
+    late, other = (prover_of(prover.services) for _ in range(2))
+    form = late.machine.form()
+    assertions = [late.http.post(TOKENS, data=form).status_code]
+    late.token  # noqa: B018 - asks for it
+    proof = late.proof_of_token("GET", BOXES)
+    proofs = []
+    for _each in range(3):
+        proofs.append(late.asks("GET", BOXES, proof=proof).status_code)
+        assert other.asks("GET", BOXES).status_code == 200
+        assertions.append(late.http.post(TOKENS, data=form).status_code)
+
+    assert proofs == [200, 401, 401]
+    assert assertions == [200, 401, 401, 401]
+
+
+@pytest.mark.case("T29")
+@pytest.mark.parametrize("_", [pytest.param(None, id="a")])
+def test_t29_what_is_too_old_at_every_host_is_remembered_no_more(
+    prover: Prover, clock: Clock, _: None
+) -> None:
+    assert prover.asks("GET", BOXES).status_code == 200
+    kept = uses(prover.services)
+    clock.move(timedelta(microseconds=APART))
+    before = uses_after_another(prover.services)
+    clock.move(timedelta(minutes=5))
+    after = uses_after_another(prover.services)
+
+    assert kept == 3
+    assert (before, after) == (kept + 3, 6)
+
+
+def uses_after_another(services: Services) -> int:
+    assert prover_of(services).asks("GET", BOXES).status_code == 200
+    return uses(services)
+
+
+def uses(services: Services) -> int:
+    """How many things that were used are remembered."""
+    with services.database.reading() as connection:
+        mine = select(func.count()).select_from(records.Replay)
+        return connection.scalars(mine).one()

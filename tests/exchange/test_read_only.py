@@ -1,12 +1,15 @@
 """What can not be vouched for is not gone on with; and who says stop is heard all the same."""
 
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
+from httpx2 import Response
 
 from audit import published
 from audit.checkpoints import new_note_key, open_note
@@ -17,13 +20,16 @@ from exchange.database import Unsafe
 from exchange.flows.withdraw_consent import Withdrawal
 from exchange.keeping import audit_export
 from exchange.security.keys import KeysRefused
+from exchange.security.tokens import Caller
 from exchange.security.used_assertions import UsedAssertions
 from exchange.services import SHARD, Services, build_services
+from exchange.withdrawal_spool import WithdrawalSpool
 from exchange.writer import Busy
 from policies.vocabulary import ConsentId
 from tests.builders import Broker, Clock, Story, logged
 from tests.exchange.commands import PATIENCE, note
-from tests.exchange.machines import Machine, endpoint, machine_of
+from tests.exchange.machines import Machine, endpoint, machine_of, revoke
+from tests.exchange.provers import Prover, prover_of
 from tests.exchange.tampering import flip, head, rewind, take_out, tamper
 
 
@@ -124,9 +130,9 @@ def test_what_was_promised_and_could_not_be_done_is_kept_and_told(
     story = broker.story("cl-0004", "vdab-gent", "P2")
     caller, services = broker.caller(story.sample.holder), broker.services
     path = services.settings.data_dir / "withdrawals.spool"
-    for consent in (story.consent, "c-unknown", story.consent):
+    for consent in (story.consent, "c-unknown"):
         services.spool.keep(caller, Withdrawal(ConsentId(consent), "portal"))
-    first, unknown, _ = path.read_text().splitlines()
+    first, unknown = path.read_text().splitlines()
     path.write_text(f"{first}\nnot a line\n{unknown}\n{first}\n")
 
     again = started_again(services, clock)
@@ -294,3 +300,77 @@ def test_t89_a_host_that_does_not_sign_stops_too_when_the_log_was_put_back(
 def started_again_as(services: Services, clock: Clock, **more: Any) -> Services:
     services.close()
     return build_services(services.settings.model_copy(update=more), clock=clock)
+
+
+def withdrawal_of(prover: Prover, consent: str, **more: Any) -> Response:
+    address = f"/v1/consents/{consent}/withdrawal"
+    body = {"via": more.pop("via", "phone")}
+    return prover.asks("POST", address, json=body, **more)
+
+
+def test_while_the_log_stands_still_a_proof_withdraws_once_and_what_was_said_waits_once(
+    services: Services,
+) -> None:
+    prover = prover_of(services)
+    proof = prover.proof_of_token("POST", "/v1/consents/c-1/withdrawal")
+    services.admission.freeze("a test")
+
+    answers = [withdrawal_of(prover, "c-1", proof=proof) for _ in range(2)]
+    again, other = withdrawal_of(prover, "c-1"), withdrawal_of(prover, "c-1", via="portal")
+
+    assert [each.status_code for each in answers] == [202, 401]
+    assert (again.status_code, other.status_code) == (202, 202)
+    said = [each.said[1].via for each in services.spool.kept() if each.said]
+    assert said == ["phone", "portal"]
+
+
+@pytest.mark.parametrize("bound", [True, False], ids=["DPoP", "Bearer"])
+def test_while_the_log_stands_still_who_was_revoked_withdraws_nothing(
+    services: Services, *, bound: bool
+) -> None:
+    prover = prover_of(services)
+    token = prover.token if bound else prover.machine.ask().json()["access_token"]
+    revoke(services, prover.machine)
+    services.admission.freeze("a test")
+
+    if bound:
+        answer = withdrawal_of(prover, "c-1")
+    else:
+        headers = {"Authorization": f"Bearer {token}"}
+        address = "/v1/consents/c-1/withdrawal"
+        answer = prover.http.post(address, json={"via": "phone"}, headers=headers)
+
+    assert answer.status_code == 401
+    assert list(services.spool.kept()) == []
+
+
+def test_a_withdrawal_that_finds_no_room_is_not_promised_and_takes_none_from_others(
+    services: Services, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = replace(services, spool=WithdrawalSpool(tmp_path / "spool", most=2))
+    many, other = (Prover(machine_of(small)) for _ in range(2))
+    assert many.token
+    assert other.token
+    services.admission.freeze("a test")
+
+    first, second, third = (f"c-{uuid4()}" for _ in range(3))
+    answers = [withdrawal_of(many, each) for each in (first, second, third, first)]
+    answers.append(withdrawal_of(other, third))
+
+    assert [each.status_code for each in answers] == [202, 202, 503, 202, 202]
+    assert len(list(small.spool.kept())) == 3
+    assert capsys.readouterr().out.count("withdrawals.full") == 1
+
+
+def test_what_a_crash_cut_off_is_not_taken_for_what_was_said(tmp_path: Path) -> None:
+    spool = WithdrawalSpool(tmp_path / "spool")
+    caller = Caller("app-1", "org-1", frozenset({"consent"}), "t-1")
+    order = Withdrawal(ConsentId("c-1"), "phone")
+    spool.keep(caller, order)
+    path = tmp_path / "spool"
+    path.write_bytes(path.read_bytes()[:-3])
+
+    for _ in range(2):
+        spool.keep(caller, order)
+
+    assert [each.said for each in spool.kept()] == [(caller, order)]

@@ -118,7 +118,7 @@ def test_nothing_is_signed_with_a_time_that_is_not_believed(
     assert HighWater(services.settings.high_water_path).read() == before
     signing = Signing(services.checkpointing, 0.01)
     signing._closing.wait(0.1)  # noqa: SLF001 - some rounds
-    assert all(each.is_alive() for each in signing._threads)  # noqa: SLF001 - it goes on looking
+    assert all(each.is_alive() for each in signing.threads)
     signing.close()
 
 

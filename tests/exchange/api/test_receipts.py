@@ -12,6 +12,8 @@ from exchange.exporting import range_bundle
 from exchange.services import Services
 from tests.builders import Broker, Story, logged
 from tests.exchange.commands import PATIENCE, note
+from tests.exchange.machines import revoke
+from tests.exchange.provers import prover_of
 from tests.exchange.tampering import head, rewind
 
 
@@ -99,6 +101,25 @@ def test_a_log_that_is_not_the_one_that_was_signed_gives_none(broker: Broker, st
     broker.services.admission.freeze("a test")
 
     assert ask(broker, named).status_code == 503
+
+
+@pytest.mark.parametrize("bound", [True, False], ids=["DPoP", "Bearer"])
+def test_who_was_revoked_gets_no_receipt_any_more(
+    services: Services, broker: Broker, story: Story, *, bound: bool
+) -> None:
+    named, prover, path = told(story), prover_of(services, "vdab-wvl"), "/v1/audit/receipts"
+    token = prover.token if bound else prover.machine.ask().json()["access_token"]
+
+    def asked() -> Response:
+        if bound:
+            return prover.asks("POST", path, json=named)
+        return prover.http.post(path, json=named, headers={"Authorization": f"Bearer {token}"})
+
+    before = asked()
+    revoke(services, prover.machine)
+    after = asked()
+
+    assert (before.status_code, after.status_code) == (200, 401)
 
 
 @pytest.mark.case("AL09")
