@@ -28,7 +28,7 @@ MOST_WAITING = 32
 """Requests that may wait on one connection for the answer to an earlier one."""
 
 MOST_CONNECTIONS = 900
-"""What is asked over one more gets 503. A process may commonly have 1024 files open."""
+"""One more is refused as it is made. A process may commonly have 1024 files open."""
 
 HTTP = frozenset({"1.0", "1.1"})
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})\r\n")
@@ -60,6 +60,10 @@ class Arrival(HttpToolsProtocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as its parent
         super().connection_made(transport)
+        # Before anything is asked: who says nothing has a file open, too.
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._refuse(UNAVAILABLE)
+            return
         self._deadline = self.loop.call_later(WHOLE_SECONDS, self._give_up)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -126,8 +130,6 @@ class Arrival(HttpToolsProtocol):
                 self._chunked = True
         if self.parser.get_http_version() not in HTTP:
             self._refuse(MALFORMED)
-        elif len(self.connections) > MOST_CONNECTIONS:
-            self._refuse(UNAVAILABLE)
         else:
             super().on_headers_complete()
 

@@ -61,8 +61,10 @@ class Settings(BaseSettings):
 
     proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_listed)] = ()
     """Addresses or networks, with commas between, of the proxies that end TLS before us: their
-    `X-Forwarded-Proto` is believed, and nobody else's. Needed when `public_base_url` is https and
-    no certificate is set: what does not come over https is then refused."""
+    `X-Forwarded-Proto` is believed, and nobody else's; so is whom they add to `X-Forwarded-For`:
+    without that, whoever fails to say who they are fails for all behind the proxy. Needed when
+    `public_base_url` is https and no certificate is set: what does not come over https is then
+    refused."""
 
     tls_certificate: Path | None = None
     """PEM file with the certificate chain, to end TLS here; needs `tls_key`."""

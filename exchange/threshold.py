@@ -1,13 +1,14 @@
 """What every request must be before a route sees it, and what every answer carries.
 
 Pure ASGI, and outermost: the answer to our own mistake carries the same headers as any other.
-Neither `Host` nor any `X-Forwarded-…` is read but one, and that from the operator's own proxies
-alone; addresses that we tell come from the settings.
+Neither `Host` nor any `X-Forwarded-…` is read but two, and those from the operator's own proxies
+alone: whether they were asked over TLS, and by whom. Addresses that we tell come from the
+settings.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import lru_cache, partial
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, TypeAlias
 
 from exchange.problems import (
@@ -80,6 +81,7 @@ class Threshold:
 
         problem = self._fault(scope)
         if problem is None:
+            self._name_sender(scope)
             await self._inside(scope, receive, walled)
             return
         body, headers = problem.body(), refusing(problem)
@@ -116,13 +118,34 @@ class Threshold:
         said = [value for name, value in scope["headers"] if name == b"x-forwarded-proto"]
         return said == [b"https"]
 
+    def _name_sender(self, scope: Scope) -> None:
+        """Put who asked a proxy of ours where the proxy's own address stands.
+
+        Each proxy adds whom it was asked by at the end; what stands before that the sender may
+        have written. A proxy that adds nothing, or no address, is taken for the sender.
+        """
+        peer = scope.get("client")
+        if peer is None or not self._is_proxy(peer[0]):
+            return
+        said = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        sender: str = peer[0]
+        for each in reversed(b",".join(said).decode("latin-1").split(",")):
+            if not self._is_proxy(sender) or _address(each.strip()) is None:
+                break
+            sender = each.strip()
+        scope["client"] = (sender, 0)
+
 
 def _within(networks: Sequence[IPv4Network | IPv6Network], peer: str) -> bool:
+    address = _address(peer)
+    return address is not None and any(address in each for each in networks)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address(peer)
+        return ip_address(text)
     except ValueError:
-        return False
-    return any(address in each for each in networks)
+        return None
 
 
 def walls(*, https: bool) -> Headers:

@@ -1,6 +1,7 @@
 """The log for auditors over HTTP: searches, and bundles that verify offline."""
 
 import base64
+import hashlib
 import hmac
 import json
 from collections.abc import Mapping
@@ -105,7 +106,7 @@ async def search_entries(
     found = settled(await services.writer.run(inspect_audit, caller, query))
     items = [_item(services, caller, found, hit) for hit in found.hits]
     place = found.following
-    following = None if place is None else _cursor(services, caller, place)
+    following = None if place is None else _cursor(services, _listing(caller, body), place)
     return answer({"size": found.size, "items": items, "next": following})
 
 
@@ -184,7 +185,9 @@ def _query(services: Services, caller: Caller, body: NewSearch) -> AuditQuery:
         outcome=body.outcome,
         start=None if body.from_ is None else _moment(body.from_),
         stop=None if body.to is None else _moment(body.to),
-        before=None if body.cursor is None else _place(services, caller, body.cursor),
+        before=None
+        if body.cursor is None
+        else _place(services, _listing(caller, body), body.cursor),
         limit=body.limit,
     )
 
@@ -229,22 +232,29 @@ def _parts(services: Services, found: Answered, hit: Hit, labels: set[str]) -> M
     return {label: json.loads(text) for label, text in texts.items() if text is not None}
 
 
-def _cursor(services: Services, caller: Caller, index: int) -> str:
-    seal = _seal(services, caller, str(index))
+def _listing(caller: Caller, body: NewSearch) -> str:
+    """What is paged through, and by whom; a page may be larger or smaller than the one before."""
+    asked = body.model_dump_json(exclude={"cursor", "limit"})
+    whose = f"{caller.organisation}\n{caller.application}\n{asked}"
+    return hashlib.sha256(whose.encode()).hexdigest()
+
+
+def _cursor(services: Services, listing: str, index: int) -> str:
+    seal = _seal(services, listing, str(index))
     return base64.urlsafe_b64encode(f"{index}.{seal}".encode()).decode()
 
 
-def _place(services: Services, caller: Caller, cursor: str) -> int:
-    """Where the last page ended. A cursor of another caller is nobody's."""
+def _place(services: Services, listing: str, cursor: str) -> int:
+    """Where the last page ended. A cursor of another caller or search is nobody's."""
     try:
         place, _, seal = base64.urlsafe_b64decode(cursor).decode("ascii").partition(".")
-        if hmac.compare_digest(seal, _seal(services, caller, place)):
+        if hmac.compare_digest(seal, _seal(services, listing, place)):
             return int(place)
     except ValueError:
         pass
     raise RequestRefused(NOT_AVAILABLE)
 
 
-def _seal(services: Services, caller: Caller, place: str) -> str:
-    said = f"audit|{caller.organisation}|{place}".encode()
+def _seal(services: Services, listing: str, place: str) -> str:
+    said = f"audit|{listing}|{place}".encode()
     return hmac.digest(services.cursor_key, said, "sha256").hex()[:32]

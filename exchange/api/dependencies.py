@@ -73,11 +73,12 @@ async def services_of(request: Request) -> Services:
     return services
 
 
-def caller_with(*scopes: str, counted: bool = True) -> Callable[[Request], Awaitable[Caller]]:
+def caller_with(*scopes: str, stopping: bool = False) -> Callable[[Request], Awaitable[Caller]]:
     """A dependency: the application behind the access token, if it has one of the scopes.
 
     For routes that run a command of the caller's: that uses up the proof that came with it.
-    What is not `counted` is open to who has used up its quota, too.
+    For `stopping` there is no quota, and how often others failed to say who they are, from the
+    same address, keeps nobody from it.
     """
 
     async def caller(request: Request) -> Caller:
@@ -85,11 +86,12 @@ def caller_with(*scopes: str, counted: bool = True) -> Callable[[Request], Await
         await refuse_in_address(request, services)
         if "authorization" not in request.headers:
             await refuse_in_body(request, services)
-        with attempt(request, services):
+        token = request.headers.get("authorization", "").partition(" ")[2]
+        with attempt(request, services, heard=stopping or services.tokens.knows(token)):
             found = await _known_caller(request, services)
         if found.scopes.isdisjoint(scopes):
             raise RequestRefused(NO_SCOPE)
-        if counted:
+        if not stopping:
             await count_request(found, services)
         return found
 
@@ -250,4 +252,4 @@ ConsentCaller = Annotated[Caller, Depends(caller_with("consent"))]
 HandoverCaller = Annotated[Caller, Depends(caller_with("handover"))]
 HandoverOnlooker = Annotated[Caller, Depends(onlooker_with("handover"))]
 # Nobody is ever kept from stopping.
-WithdrawingCaller = Annotated[Caller, Depends(caller_with("consent", counted=False))]
+WithdrawingCaller = Annotated[Caller, Depends(caller_with("consent", stopping=True))]

@@ -15,10 +15,13 @@ from policies.vocabulary import ApplicationId, OrganisationId
 
 
 @contextmanager
-def attempt(request: Request, services: Services) -> Iterator[None]:
-    """Somebody says who they are. From where that failed too often no signature is verified."""
+def attempt(request: Request, services: Services, *, heard: bool = False) -> Iterator[None]:
+    """Somebody says who they are. From where that failed too often no signature is verified.
+
+    But for those who must be `heard`: others at the same address fail on nobody's behalf.
+    """
     address = "" if request.client is None else request.client.host
-    if not services.quotas.may_try(address):
+    if not heard and not services.quotas.may_try(address):
         raise RequestRefused(TOO_MANY)
     try:
         yield

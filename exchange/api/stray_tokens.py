@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import Request
 
+from exchange.api.limits import attempt
 from exchange.flows.end_token import end_leaked
 from exchange.problems import MALFORMED, RequestRefused
 from exchange.security.strict_json import NotJson, read_json
@@ -24,7 +25,7 @@ async def refuse_in_address(request: Request, services: Services) -> None:
     """
     query: bytes = request.scope["query_string"]
     if _NAME.encode() in query:
-        await _refuse(services, dict(parse_qsl(query.decode("ascii", "replace"))))
+        await _refuse(request, services, dict(parse_qsl(query.decode("ascii", "replace"))))
 
 
 async def refuse_in_body(request: Request, services: Services) -> None:
@@ -34,17 +35,19 @@ async def refuse_in_body(request: Request, services: Services) -> None:
         return
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
-        await _refuse(services, dict(parse_qsl(raw.decode("ascii", "replace"))))
+        await _refuse(request, services, dict(parse_qsl(raw.decode("ascii", "replace"))))
     with suppress(NotJson):
         value = read_json(raw, max_bytes=services.settings.max_body_bytes, max_depth=_MAX_DEPTH)
-        await _refuse(services, value if isinstance(value, dict) else {})
+        await _refuse(request, services, value if isinstance(value, dict) else {})
 
 
-async def _refuse(services: Services, found: Mapping[str, Any]) -> None:
+async def _refuse(request: Request, services: Services, found: Mapping[str, Any]) -> None:
     if _NAME not in found:
         return
+    text = str(found[_NAME])
     try:
-        token = services.tokens.identified(str(found[_NAME]), services.clock())
+        with attempt(request, services, heard=services.tokens.knows(text)):
+            token = services.tokens.identified(text, services.clock())
     except InvalidToken:
         raise RequestRefused(MALFORMED) from None
     if services.admission.frozen is None:

@@ -136,6 +136,15 @@ class AccessTokens:
         """Whose token this is, bound or not. It lets nobody in. Raises only `InvalidToken`."""
         return self._caller(token, at)
 
+    def knows(self, token: str) -> bool:
+        """Whether its signature was verified before, so that to read it takes no other look at it.
+
+        It lets nobody in: it may have expired since.
+        """
+        with self._lock:
+            known = self._known.get(_digest(token))
+        return known is not None and self._key(known.key.kid) is known.key
+
     def read(self, authorization: str, at: datetime) -> Caller:
         """The caller behind an `Authorization: Bearer` header. Raises only `InvalidToken`.
 
@@ -202,7 +211,7 @@ class AccessTokens:
         return {key.kid: key for key in keys}
 
     def _caller(self, token: str, at: datetime) -> Caller:
-        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        digest = _digest(token)
         with self._lock:
             known = self._known.get(digest)
             if known is not None:
@@ -248,6 +257,10 @@ class AccessTokens:
             self._known[digest] = known
             while len(self._known) > self._cached:
                 self._known.popitem(last=False)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
 
 
 def _token(authorization: str, scheme: str) -> str:

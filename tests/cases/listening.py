@@ -39,6 +39,11 @@ def holding(port: int) -> Iterator[None]:
         yield
 
 
+def silent(port: int) -> socket.socket:
+    """A connection over which nothing is ever asked."""
+    return socket.create_connection(("127.0.0.1", port), PATIENCE)
+
+
 def sent(port: int, *pieces: bytes, half_close: bool = True) -> bytes:
     """All that is answered until the server hangs up, each piece sent as a packet of its own."""
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as stranger:

@@ -20,6 +20,7 @@ from tests.cases.listening import (
     request,
     sent,
     sent_and_left,
+    silent,
     statuses,
     whole,
 )
@@ -198,6 +199,20 @@ def test_connections_that_hold_still_leave_room_for_a_refusal_and_then_for_other
 
     assert statuses(refused) == [503]
     assert b"\r\nretry-after: 1\r\n" in refused
+    assert statuses(served) == [200]
+
+
+def test_who_says_nothing_is_counted_and_one_too_many_is_refused_unasked(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrival, "MOST_CONNECTIONS", 2)
+
+    with listening(services) as port:
+        with silent(port), silent(port):
+            refused = sent(port, half_close=False)
+        served = sent(port, request("GET /healthz", "Connection: close"))
+
+    assert statuses(refused) == [503]
     assert statuses(served) == [200]
 
 

@@ -19,6 +19,7 @@ from tests.exchange.machines import machine_of
 from tests.exchange.provers import BOXES, QUERY, prover_of
 
 FAILURES, REQUESTS, TOKENS = 20, 5, 3
+TOKENS_AT, STOPPING = "/oauth/token", "/v1/consents/c-none/withdrawal"
 LIMITED = {"failures_a_minute": FAILURES, "tokens_a_minute": TOKENS}
 
 
@@ -170,3 +171,69 @@ def test_nobody_is_kept_from_stopping_by_a_quota(
 
     assert used_up == [200, 429]
     assert stopped.status_code == 200
+
+
+def test_who_fails_behind_a_proxy_fails_for_nobody_else_behind_it(
+    settings: Settings, clock: Clock
+) -> None:
+    named = settings.model_validate(settings.model_dump() | {"proxies": "192.0.2.0/28"})
+    services = limiting(named, clock, failures_a_minute=FAILURES)
+    machine, proxy = machine_of(services), from_address(services, "192.0.2.1")
+    forged = {"Authorization": f"Bearer {machine.assertion()}"}
+
+    # What the sender wrote itself is not read, nor does the second proxy hide it.
+    flood = [
+        proxy.get(
+            BOXES,
+            headers=forged | {"X-Forwarded-For": f"203.0.113.{at}, 198.51.100.1, 192.0.2.2"},
+        ).status_code
+        for at in range(FAILURES + 2)
+    ]
+    honest = proxy.post(
+        TOKENS_AT, data=machine.form(), headers={"X-Forwarded-For": "203.0.113.1, 198.51.100.2"}
+    )
+    services.close()
+
+    assert flood == [401] * FAILURES + [429] * 2
+    assert honest.status_code == 200
+
+
+def test_nobody_but_a_named_proxy_says_for_whom_it_asks(limited: Services) -> None:
+    machine, stranger = machine_of(limited), from_address(limited, "192.0.2.66")
+    forged = {"Authorization": f"Bearer {machine.assertion()}"}
+
+    flood = [
+        stranger.get(BOXES, headers=forged | {"X-Forwarded-For": f"198.51.100.{at}"}).status_code
+        for at in range(FAILURES + 1)
+    ]
+
+    assert flood == [401] * FAILURES + [429]
+
+
+def test_strangers_at_the_same_address_keep_out_nobody_whose_token_is_known(
+    limited: Services,
+) -> None:
+    holder, late = prover_of(limited), prover_of(limited, "vdab-gent")
+    assert holder.asks("GET", BOXES).status_code == 200
+    assert late.token  # given, and not brought here yet
+    forged = {"Authorization": f"Bearer {holder.machine.assertion()}"}
+    for _ in range(FAILURES):
+        holder.http.get(BOXES, headers=forged)
+
+    assert holder.asks("GET", BOXES).status_code == 200
+    assert_told_to_wait(late.asks("GET", BOXES))
+    # There is no such consent; that it is looked for is what counts.
+    assert late.asks("POST", STOPPING, json={"via": "phone"}).status_code == 404
+
+
+def test_a_flood_of_tokens_in_addresses_costs_as_much_as_a_few(
+    limited: Services, verifications: list[object]
+) -> None:
+    given, flood = machine_of(limited).ask(), from_address(limited, "192.0.2.66")
+    forged = given.json()["access_token"][:-4] + "AAAA"
+    verifications.clear()
+
+    answers = [flood.get(f"{BOXES}?access_token={forged}") for _ in range(FAILURES + 5)]
+
+    assert [each.status_code for each in answers] == [400] * FAILURES + [429] * 5
+    assert len(verifications) == FAILURES

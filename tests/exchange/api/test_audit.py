@@ -15,6 +15,7 @@ from exchange.services import SHARD
 from policies.vocabulary import ClientId, OrganisationId
 from tests.audit.bundles import judged, members, repacked, said
 from tests.builders import Broker, Story, logged
+from tests.exchange.provers import prover_of
 
 
 @pytest.fixture
@@ -157,6 +158,25 @@ def test_pages_follow_each_other_without_a_gap(broker: Broker, story: Story) -> 
     assert pages == [each["index"] for each in whole if each["kind"] != "audit.inspected"]
     stolen = broker.as_("vdab-wvl").post("/v1/audit/search", json={"cursor": asked["cursor"]})
     assert stolen.status_code == 404
+
+
+def test_a_cursor_leads_on_in_the_search_that_gave_it_and_in_no_other(
+    broker: Broker, story: Story
+) -> None:
+    holder = broker.as_(story.sample.holder)
+    asked: dict[str, Any] = {"outcome": "ok", "limit": 1}
+    cursor = searched(broker, story.sample.holder, **asked)["next"]
+    # Another machine of the same organisation.
+    colleague = prover_of(broker.services, story.sample.holder)
+
+    found = [
+        holder.post("/v1/audit/search", json=body | {"cursor": cursor}).status_code
+        for body in (asked, asked | {"limit": 2}, {"limit": 1}, asked | {"outcome": "deny"})
+    ]
+    other = colleague.asks("POST", "/v1/audit/search", json=asked | {"cursor": cursor})
+
+    assert found == [200, 200, 404, 404]
+    assert other.status_code == 404
 
 
 @pytest.mark.parametrize(
