@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 from sqlmodel import SQLModel
 
 from audit import log, published
@@ -26,6 +26,7 @@ from tests.exchange.backups import BIN, backed_up, put_back
 from tests.exchange.commands import PATIENCE, note
 from tests.exchange.console import command_line
 from tests.exchange.tampering import hashes, tamper
+from tests.exchange.test_upgrading import BOUNDS
 
 
 @dataclass
@@ -231,6 +232,27 @@ def test_al04_a_log_that_was_opened_and_has_no_entry_is_not_gone_on_with(losing:
 
     lost.services = build_services(settings, clock=lost.clock, regains=name)
     assert lost.restore().entries == len(lost.before)
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_a_restore_may_take_as_long_as_it_takes_and_reads_all_keys_at_once(losing: Loses) -> None:
+    lost = losing(busy)
+    held, looks = set[str](), list[str]()
+
+    @event.listens_for(lost.services.database.writing_engine, "before_cursor_execute")
+    def look(_: Any, cursor: Any, statement: str, *__: Any) -> None:
+        if cursor is not None and "FROM audit_subject" in statement:
+            said = (cursor.connection.execute(f"SHOW {each}").fetchone() for each in BOUNDS)
+            held.update(value for (value,) in said)
+
+    for engine in (lost.services.database.writing_engine, lost.services.database.reading_engine):
+        event.listen(engine, "before_cursor_execute", lambda *said: looks.append(said[2]))
+
+    lost.restore()
+
+    assert held == {"0"}
+    first = next(n for n, each in enumerate(looks) if "INTO audit_entry" in each)
+    assert len([each for each in looks[:first] if "FROM overdracht_keys" in each]) == 1
 
 
 def lose_all(lost: Lost) -> None:
