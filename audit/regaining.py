@@ -109,13 +109,16 @@ class People:
     """
 
     def __init__(
-        self, keys: PartKeys, living: Iterable[bytes], counts: Mapping[bytes, tuple[int, int]]
+        self,
+        keys: PartKeys,
+        living: Mapping[bytes, bytes],
+        counts: Mapping[bytes, tuple[int, int]],
     ) -> None:
+        """`living` are the keys by their ids, read before: a look for each would take too long."""
         self.keys, self.nobody = keys, Mac(keys.nobody)
         self._people: OrderedDict[bytes, _Person] = OrderedDict()
-        for key_id in living:
-            if (key := keys.by_id(key_id)) is not None:
-                self._people[key_id] = _Person(key_id, key, counts.get(key_id, (0, 0)))
+        for key_id, key in living.items():
+            self._people[key_id] = _Person(key_id, key, counts.get(key_id, (0, 0)))
 
     def owner(self, event_id: bytes, committed: bytes) -> _Owner | None:
         """Whose entry it is; nothing when no living key fits. That person has one entry more."""

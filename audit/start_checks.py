@@ -17,6 +17,7 @@ from audit.tree import HASH_BYTES, TILE_WIDTH, leaf_hash
 SAMPLES = 16
 """Full tiles, picked at random, whose leaves are hashed again."""
 
+_PUT_BACK = "put it back with: overdracht restore from-mirror"
 _LARGEST = select(func.max(col(AuditEntry.idx))).where(of_shard(AuditEntry))
 
 
@@ -35,6 +36,8 @@ def require_whole(connection: Connection, *, shard: int, vkeys: Sequence[str] = 
     beside those that the log remembers.
     """
     head = log.head(connection, shard=shard)
+    if not head.size:
+        raise LogDamaged(f"it was opened, and has no first entry; {_PUT_BACK}", 0)
     last = connection.scalar(_LARGEST, {"at_shard": shard})
     if (last is None and head.size) or (last is not None and last + 1 != head.size):
         raise LogDamaged(

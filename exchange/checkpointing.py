@@ -288,7 +288,10 @@ class Checkpointing:
             history = published.key_history(connection, shard=self._shard)
             # A key that was ended is nobody's: who got hold of it could stop us with one head.
             known = published.keys_for(history, audit_log.head(connection, shard=self._shard).size)
-            for head in self._witnesses.known_heads(origin, [*known, *self.vkeys]):
+        heads = self._witnesses.known_heads(origin, [*known, *self.vkeys])
+        # Seen afresh: while the witnesses were asked, the log may have been signed further on.
+        with self._database.reading() as connection:
+            for head in heads:
                 signer.require_prefix(connection, shard=self._shard, size=head.size, root=head.root)
 
     def _prove(self, size: int, old: int) -> Sequence[bytes]:

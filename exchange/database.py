@@ -161,6 +161,17 @@ class Database:
                 yield connection
 
 
+def take_all_the_time(connection: Connection) -> None:
+    """On PostgreSQL: let this transaction run for as long as it must.
+
+    For what an operator begins on a database of any size. The writer's batches stay bounded, so
+    that none of them keeps the shard's lock.
+    """
+    if connection.dialect.name == "postgresql":
+        for bound in ("statement_timeout", "idle_in_transaction_session_timeout"):
+            connection.exec_driver_sql(f"SET LOCAL {bound} = 0")
+
+
 def sqlite_path(url: str) -> str:
     return url.removeprefix("sqlite:///")
 

@@ -178,9 +178,12 @@ class KeyStore:
         for key_id in set(held) - self._shelf.standing(held):
             self._forget(key_id)
 
-    def living(self, connection: Connection) -> set[bytes]:
-        """The ids of all keys that were not destroyed."""
-        return {key_id for key_id, _ in self._shelf.after(connection, b"", _ALL)}
+    def living(self, connection: Connection) -> dict[bytes, bytes]:
+        """All keys that were not destroyed, by their ids, in one read; none is kept in memory."""
+        return {
+            key_id: self._unwrapped(key_id, wrapped)
+            for key_id, wrapped in self._shelf.after(connection, b"", _ALL)
+        }
 
     def rewrap(
         self, connection: Connection, ring: KeyRing, *, limit: int, after: bytes

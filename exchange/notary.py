@@ -29,12 +29,13 @@ class Vouching:
     witnesses: Witnesses
 
 
-def log_keys(settings: Settings, database: Database, *, shard: int) -> Sequence[NoteKey]:
+def log_keys(
+    settings: Settings, database: Database, origin: str, *, shard: int
+) -> Sequence[NoteKey]:
     """The keys that sign here; none on a host that does not sign. Raises `KeysRefused`."""
     if not settings.signs:
         return ()
     with database.reading() as connection:
-        origin = origin_of(connection, shard)
         history = published.key_history(connection, shard=shard)
     return open_log_keys(
         settings.log_key_path,
@@ -91,16 +92,19 @@ def witness_policy(settings: Settings) -> Policy:
     return policy
 
 
-def require_whole_log(database: Database, settings: Settings, *, shard: int) -> str:
-    """The log's origin. Raises `Unsafe` when it contradicts itself or is of another address."""
+def require_whole_log(database: Database, *, shard: int) -> str:
+    """The log's origin. Raises `Unsafe` when it contradicts itself."""
     try:
         with database.reading() as connection:
             require_whole(connection, shard=shard)
-            origin = origin_of(connection, shard)
+            return origin_of(connection, shard)
     except LogDamaged as damaged:
         mend = "leave all as it is, and see: overdracht audit verify"
         raise Unsafe(f"the log is damaged: {damaged}; {mend}") from None
+
+
+def require_our_address(origin: str, settings: Settings) -> None:
+    """Raise `Unsafe` when the log is one of another address."""
     if origin.partition("/")[0] != urlsplit(settings.public_base_url).netloc:
         mend = f"set OVERDRACHT_PUBLIC_BASE_URL to the address of {origin}"
         raise Unsafe(f"this is the log of another address; {mend}")
-    return origin

@@ -28,20 +28,17 @@ from consent import records as consents
 from consent.belgian_time import time_of
 from exchange import handovers, installation
 from exchange import records as clients
-from exchange.database import Database, DatabaseOptions
+from exchange.database import take_all_the_time
 from exchange.flows.suspend_consents import suspend_consents
-from exchange.migrations import migrate, require_current
 from exchange.notary import witness_policy
 from exchange.operations import OperationRefused
 from exchange.restoring import WAIT, last_head, transaction_for
 from exchange.services import SHARD, Services
-from exchange.settings import Settings
 from exchange.witnesses import Witnesses
 from policies.vocabulary import ClientId
 
 MOST_BYTES = 256 * (2**16 + 1)
 """Bytes of the largest bundle of entries that there can be."""
-_LONG = "SET LOCAL statement_timeout = 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +62,12 @@ def from_mirror(services: Services, fetch: Fetch, *, operator: str) -> Restored:
 
     Raises `OperationRefused`. Afterwards the services must be built anew.
     """
-    with services.database.reading() as connection:
-        before = log.head(connection, shard=SHARD)
+    before, origin = _standing(services, fetch)
     if services.admission.frozen is None and before.size:
         raise OperationRefused("the log is the one that was signed; there is nothing to mend")
     services.writer.close()  # its connection is the one that can write
     try:
-        head, roots = _proven_heads(services, fetch, before)
+        head, roots = _proven_heads(services, fetch, before, origin)
         found = survey(before, mirrored_leaves(fetch, before.size, head.size), roots)
         ready = time_of(found.last_t) + WAIT
         if services.clock() < ready:
@@ -79,18 +75,28 @@ def from_mirror(services: Services, fetch: Fetch, *, operator: str) -> Restored:
                 f"proofs of the lost range must run out; again from {ready:%H:%M}"
             )
         leaves = mirrored_leaves(fetch, before.size, head.size)
-        return _written(services, before, found, leaves, operator)
+        return _written(services, before, origin, found, leaves, operator)
     except MirrorRefused as refused:
         raise OperationRefused(f"this mirror does not serve: {refused}") from None
 
 
+def _standing(services: Services, fetch: Fetch) -> tuple[Head, str]:
+    """Where the log stands, and its name; with the whole database lost, the mirror's."""
+    with services.database.reading() as connection:
+        try:
+            return log.head(connection, shard=SHARD), origin_of(connection, SHARD)
+        except NotOpened:
+            origin, epoch = _named(fetch)
+            return Head(SHARD, epoch, 0, (), 0), origin
+
+
 def _proven_heads(
-    services: Services, fetch: Fetch, before: Head
+    services: Services, fetch: Fetch, before: Head, origin: str
 ) -> tuple[Checkpoint, dict[int, bytes]]:
     """The mirror's head, and the root that the log must have at every size somebody vouches for."""
     policy = witness_policy(services.settings)
     with services.database.reading() as connection:
-        origin, last = origin_of(connection, SHARD), last_head(services, connection)
+        last = last_head(services, connection, origin)
         history = published.key_history(connection, shard=SHARD)
     vkeys = [*(each.vkey for each in history), *services.checkpointing.vkeys]
     head = mirrored_head(fetch, vkeys, policy)
@@ -115,6 +121,7 @@ def _roots(known: Sequence[Checkpoint], before: Head) -> dict[int, bytes]:
 def _written(
     services: Services,
     before: Head,
+    origin: str,
     found: Surveyed,
     leaves: Iterator[bytes],
     operator: str,
@@ -122,8 +129,8 @@ def _written(
     keys, stored = services.keys, False
     try:
         with services.database.writing(shard=SHARD) as connection:
-            if not services.database.is_sqlite:
-                connection.exec_driver_sql(_LONG)
+            take_all_the_time(connection)
+            _open(connection, before, origin)
             living = keys.living(connection)
             counts = subjects.counts(connection, shard=SHARD)
             gone = [each for each in counts if each != NOBODY and each not in living]
@@ -196,26 +203,20 @@ def _own_up(
     return held.value if isinstance(held.value, int) else 0
 
 
-def open_empty(settings: Settings, fetch: Fetch) -> None:
-    """Where the whole database is lost: a log of no entries, of the mirror's name.
-
-    What is then appended is proven like any other tail. Raises `OperationRefused`.
-    """
-    database = Database(DatabaseOptions(settings.url, journal=settings.sqlite_journal))
+def _open(connection: Connection, before: Head, origin: str) -> None:
+    """A lost log begins under its name again, with its entries or not at all."""
     try:
-        database.claim()
-        if database.is_sqlite:
-            migrate(database)
-        else:
-            require_current(database)
-        with database.writing(shard=SHARD) as connection:
-            try:
-                log.head(connection, shard=SHARD)
-            except NotOpened:
-                origin, epoch = _named(fetch)
-                log.open_log(connection, shard=SHARD, origin=origin, epoch=epoch)
-    finally:
-        database.close()
+        log.head(connection, shard=SHARD)
+    except NotOpened:
+        log.open_log(connection, shard=SHARD, origin=origin, epoch=before.epoch)
+
+
+def named(fetch: Fetch) -> str:
+    """The name of the log that the mirror shows; nothing is proven yet.
+
+    Raises `OperationRefused`.
+    """
+    return _named(fetch)[0]
 
 
 def _named(fetch: Fetch) -> tuple[str, int]:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from exchange.admin_socket import listens
-from exchange.regaining import Restored, fetching, from_mirror, open_empty
+from exchange.regaining import Restored, fetching, from_mirror, named
 from exchange.restoring import acknowledge, put_files_aside
 from exchange.services import build_services
 from exchange.settings import read_settings
@@ -64,8 +64,7 @@ def restore_from_mirror(
     if listens(settings.data_dir):
         stop("stop the service first")
     fetch = fetching(source, token)
-    open_empty(settings, fetch)
-    services = build_services(settings)
+    services = build_services(settings, regains=named(fetch))
     try:
         _tell(from_mirror(services, fetch, operator=operator))
     finally:

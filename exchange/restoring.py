@@ -24,7 +24,7 @@ from audit.signer import origin_of
 from audit.tree import EMPTY_ROOT
 from consent.belgian_time import instant, time_of
 from exchange import installation
-from exchange.database import Database, DatabaseOptions
+from exchange.database import Database, DatabaseOptions, take_all_the_time
 from exchange.flows.suspend_consents import suspend_consents
 from exchange.operations import OperationRefused
 from exchange.services import SHARD, Services
@@ -109,9 +109,9 @@ def _begin(services: Services, reason: str, operators: tuple[str, str]) -> Begun
     services.writer.close()  # its connection is the one that can write
     try:
         with services.database.writing(shard=SHARD) as connection:
-            if not services.database.is_sqlite:
-                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
-            last, now = last_head(services, connection), log.head(connection, shard=SHARD)
+            take_all_the_time(connection)
+            now = log.head(connection, shard=SHARD)
+            last = last_head(services, connection, origin_of(connection, SHARD))
             opened = _opened(last, now, reason)
             head = begin_anew(connection, shard=SHARD)
             installation.thaw(connection, shard=SHARD)
@@ -161,9 +161,8 @@ def transaction_for(services: Services, connection: Connection, last_t: int) -> 
     )
 
 
-def last_head(services: Services, connection: Connection) -> Mark:
-    """What was signed last, as far as anybody here knows."""
-    origin = origin_of(connection, SHARD)
+def last_head(services: Services, connection: Connection, origin: str) -> Mark:
+    """What was signed last of the log of this name, as far as anybody here knows."""
     try:
         mark = HighWater(services.settings.high_water_path).read()
     except HighWaterUnreadable:

@@ -45,6 +45,7 @@ from exchange.notary import (
     Vouching,
     checkpointing,
     log_keys,
+    require_our_address,
     require_whole_log,
     witness_policy,
 )
@@ -150,10 +151,13 @@ def build_services(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     steady: Callable[[], float] | None = None,
     halt: Callable[[Halted], None] | None = None,
+    regains: str = "",
 ) -> Services:
     """Build every part now, so that a wrong setting stops the start.
 
     With `steady` (seconds that nobody can set) the clock of the log may not jump ahead of it.
+    `regains` names a log that is about to be put back: where it is lost, none is begun, and
+    nothing may be written.
 
     Raises `Unsafe`, `KeysRefused`, `SchemaBehind` or `RulesRefused`, each naming its mend.
     """
@@ -164,7 +168,7 @@ def build_services(
         raise Unsafe(f"the data folder can not be made; {mend}") from None
     database = Database(DatabaseOptions(settings.url, journal=settings.sqlite_journal))
     try:
-        return _services(settings, database, clock, steady, halt or _exit)
+        return _services(settings, database, clock, steady, halt or _exit, regains)
     except BaseException:
         database.close()  # a start that is refused keeps no lock and no connection
         raise
@@ -176,6 +180,7 @@ def _services(
     clock: Callable[[], datetime],
     steady: Callable[[], float] | None,
     halt: Callable[[Halted], None],
+    regains: str,
 ) -> Services:
     foreign = _foreign_keys(settings)
     overlay = load_overlay()
@@ -187,7 +192,8 @@ def _services(
         require_current(database)
     _guarded(database)
     with database.reading() as connection:
-        ring = opened_ring(settings, needed=_opened(connection))
+        lost = bool(regains) and not _size(connection)
+        ring = opened_ring(settings, needed=lost or _size(connection) is not None)
     # A batch may read a file again, and never waits for a safe: see what a command may touch.
     reread = key_provider(settings).read if settings.key_ring is KeyRingKind.FILE else None
     keys = open_key_store(database, ring, shard=SHARD, reread=reread)
@@ -195,7 +201,8 @@ def _services(
     keys.on_forgetting(vault.forget)
     _join(database, keys)
     _finish_shreds(database, keys)
-    _open_log(database, keys, policy, clock(), settings.public_base_url)
+    if not lost:
+        _open_log(database, keys, policy, clock(), settings.public_base_url)
     admission = Admission({fetch_summary, push_handover}, always={freeze_log})
     logs_clock = clock if steady is None else _steady(clock, steady, admission)
     tally = Tally()
@@ -209,9 +216,10 @@ def _services(
         tally=tally,
         freeze=admission.freeze,
     )
-    origin = require_whole_log(database, settings, shard=SHARD)
+    origin = regains if lost else require_whole_log(database, shard=SHARD)
+    require_our_address(origin, settings)
     vouching = Vouching(
-        log_keys(settings, database, shard=SHARD), Witnesses(witness_policy(settings))
+        log_keys(settings, database, origin, shard=SHARD), Witnesses(witness_policy(settings))
     )
     writer = Writer(
         runner,
@@ -256,6 +264,8 @@ def _services(
         policy=policy,
     )
     try:
+        if lost:
+            raise Frozen("the log is lost")  # noqa: TRY301 - as if it had been examined
         if settings.signs:
             # Where withdrawals wait, the witnesses are asked first: a spool that was emptied into
             # a log that is not the right one is lost.
@@ -370,7 +380,7 @@ def _open_log(
 ) -> None:
     """Leaf 0, once in the life of a log."""
     with database.writing(shard=SHARD) as connection:
-        if _opened(connection):
+        if _size(connection) is not None:
             return
         origin = f"{urlsplit(public_base_url).netloc}/audit/tlog/s{SHARD}e1"
         head = log.open_log(connection, shard=SHARD, origin=origin)
@@ -378,12 +388,11 @@ def _open_log(
         log.append(connection, [opened], after=head, at=at, keys=keys, policy=policy)
 
 
-def _opened(connection: Connection) -> bool:
+def _size(connection: Connection) -> int | None:
     try:
-        log.head(connection, shard=SHARD)
+        return log.head(connection, shard=SHARD).size
     except NotOpened:
-        return False
-    return True
+        return None
 
 
 def _exit(halted: Halted) -> None:

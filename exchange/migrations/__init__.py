@@ -5,7 +5,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from exchange.database import Database
+from exchange.database import Database, take_all_the_time
 
 
 class SchemaBehind(Exception):
@@ -13,8 +13,12 @@ class SchemaBehind(Exception):
 
 
 def migrate(database: Database) -> None:
-    """Bring the schema up to date, in one transaction under the writer's lock."""
+    """Bring the schema up to date, in one transaction under the writer's lock.
+
+    It takes as long as it takes: an index on a long log is not made in a moment.
+    """
     with database.writing(shard=0) as connection:
+        take_all_the_time(connection)
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

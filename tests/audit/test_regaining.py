@@ -17,6 +17,11 @@ AGAIN = 1
 """The shard in which the log is made again."""
 
 
+def living(keys: Ring) -> dict[bytes, bytes]:
+    found = {key_id: keys.by_id(key_id) for key_id in LIVING}
+    return {key_id: key for key_id, key in found.items() if key is not None}
+
+
 def leaves_of(connection: Connection) -> list[bytes]:
     return [leaf for _, leaf in log.entries(connection, shard=0)]
 
@@ -28,7 +33,7 @@ def test_a_log_made_again_from_its_leaves_is_the_same_log(
     keys = Ring()
     head, leaves = a_log(connection, keys, size), leaves_of(connection)
     empty = log.open_log(connection, shard=AGAIN, origin="broker.example/audit/tlog/s0e1")
-    people = People(keys, LIVING, {})
+    people = People(keys, living(keys), {})
 
     survey(empty, leaves, {size: root_of(head.compact)})
     made = regain(connection, leaves, after=empty, people=people, erased=0)
@@ -47,7 +52,7 @@ def test_an_entry_of_a_key_that_is_gone_is_lost_and_harms_no_other_number(
     keys = Ring()
     head, leaves = a_log(connection, keys), leaves_of(connection)
     empty = log.open_log(connection, shard=AGAIN, origin="broker.example/audit/tlog/s0e1")
-    people = People(keys, LIVING[1:], {})
+    people = People(keys, {LIVING[1]: living(keys)[LIVING[1]]}, {})
 
     made = regain(connection, leaves, after=empty, people=people, erased=0)
 

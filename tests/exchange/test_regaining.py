@@ -6,17 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 from sqlmodel import SQLModel
 
-from audit import published
+from audit import log, published
 from audit.head_checks import verify_heads
 from audit.live import verify_log
+from audit.log import NotOpened
 from audit.verify import tile_name
+from exchange.database import Unsafe
 from exchange.exporting import range_bundle
 from exchange.keeping import clients_erase, keys_rotate
 from exchange.operations import OperationRefused
-from exchange.regaining import Restored, fetching, from_mirror, open_empty
+from exchange.regaining import Restored, fetching, from_mirror, named
 from exchange.restoring import WAIT
 from exchange.services import SHARD, Services, build_services
 from tests.builders import Broker, Clock, Story, logged
@@ -24,6 +26,7 @@ from tests.exchange.backups import BIN, backed_up, put_back
 from tests.exchange.commands import PATIENCE, note
 from tests.exchange.console import command_line
 from tests.exchange.tampering import hashes, tamper
+from tests.exchange.test_upgrading import BOUNDS
 
 
 @dataclass
@@ -38,9 +41,10 @@ class Lost:
     entries: list[dict[str, Any]]
     mirror: Path
 
-    def again(self) -> None:
+    def again(self, *, regains: str = "") -> None:
         self.services.close()
-        self.services = build_services(self.services.settings, clock=self.clock)
+        settings = self.services.settings
+        self.services = build_services(settings, clock=self.clock, regains=regains)
         broker = Broker(self.services, self.clock, _applications=self.story.broker._applications)  # noqa: SLF001 - the same parties
         self.story = Story(broker, *self.story.rest)
 
@@ -189,11 +193,7 @@ def test_a_key_that_the_log_took_up_in_the_lost_range_goes_on_opening_its_heads(
 
 def test_the_whole_database_can_be_lost_and_the_log_stands_again(losing: Loses) -> None:
     lost = losing(busy)
-    lost.services.writer.close()
-    tamper(lost.services, empty)
-    lost.services.close()
-    open_empty(lost.services.settings, fetching(str(lost.mirror)))
-    lost.again()
+    lose_all(lost)
 
     done = lost.restore()
 
@@ -201,6 +201,64 @@ def test_the_whole_database_can_be_lost_and_the_log_stands_again(losing: Loses) 
     assert hashes(lost.services)[: len(lost.before)] == lost.before
     assert done.lost["s"] == 0
     assert findings(lost.services) == []
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_refused_restore_of_a_lost_database_leaves_no_log_behind(
+    losing: Loses, *, again: bool
+) -> None:
+    lost = losing(busy)
+    lose_all(lost)
+    fetch = fetching(str(lost.mirror))
+
+    with pytest.raises(OperationRefused, match="run out"):
+        from_mirror(lost.services, fetch, operator="op-1")
+    with lost.services.database.reading() as connection, pytest.raises(NotOpened):
+        log.head(connection, shard=SHARD)
+    if again:
+        lost.again(regains=named(fetch))
+        assert lost.restore().entries == len(lost.before)
+
+
+@pytest.mark.case("AL04")
+def test_al04_a_log_that_was_opened_and_has_no_entry_is_not_gone_on_with(losing: Loses) -> None:
+    lost = losing(busy)
+    lose_all(lost)
+    settings, name = lost.services.settings, named(fetching(str(lost.mirror)))
+    tamper(lost.services, lambda known: log.open_log(known, shard=SHARD, origin=name))
+
+    with pytest.raises(Unsafe, match="no first entry; put it back with"):
+        lost.again()
+
+    lost.services = build_services(settings, clock=lost.clock, regains=name)
+    assert lost.restore().entries == len(lost.before)
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_a_restore_may_take_as_long_as_it_takes_and_reads_all_keys_at_once(losing: Loses) -> None:
+    lost = losing(busy)
+    held, looks = set[str](), list[str]()
+
+    @event.listens_for(lost.services.database.writing_engine, "before_cursor_execute")
+    def look(_: Any, cursor: Any, statement: str, *__: Any) -> None:
+        if cursor is not None and "FROM audit_subject" in statement:
+            said = (cursor.connection.execute(f"SHOW {each}").fetchone() for each in BOUNDS)
+            held.update(value for (value,) in said)
+
+    for engine in (lost.services.database.writing_engine, lost.services.database.reading_engine):
+        event.listen(engine, "before_cursor_execute", lambda *said: looks.append(said[2]))
+
+    lost.restore()
+
+    assert held == {"0"}
+    first = next(n for n, each in enumerate(looks) if "INTO audit_entry" in each)
+    assert len([each for each in looks[:first] if "FROM overdracht_keys" in each]) == 1
+
+
+def lose_all(lost: Lost) -> None:
+    lost.services.writer.close()
+    tamper(lost.services, empty)
+    lost.again(regains=named(fetching(str(lost.mirror))))
 
 
 def empty(connection: Connection) -> None:
