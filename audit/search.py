@@ -255,14 +255,19 @@ def _span(
 
 
 def _ways(wanted: Filter) -> list[list[Any]]:
-    """What to walk the index by: the first of these that is asked has an index of its own."""
+    """What to walk the index by: the first of these that is asked has an index of its own.
+
+    By a person or an actor an organisation walks only what it is shown: where a page ends would
+    else tell where entries of others lie.
+    """
+    shown = [] if wanted.own is None else _shown(wanted)
     column: Any
     for column, value in (
         (AuditIndex.subject_blind, wanted.subject or wanted.whose),
         (AuditIndex.actor_blind, wanted.actor),
     ):
         if value is not None:
-            return [[col(column) == value]]
+            return [[col(column) == value, *shown]]
     party = wanted.own or wanted.party
     if party is not None:
         return [[col(AuditIndex.provider) == party], [col(AuditIndex.consumer) == party]]

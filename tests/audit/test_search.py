@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -135,6 +136,36 @@ def test_a_page_looks_at_few_rows_and_says_where_to_go_on(
     rows = records.index_between(log_of_many, shard=0, start=page.following, stop=SIZE * 2)
     walked = [each for each in rows if not kinds or each.kind in kinds]
     assert 0 < len([each for each in walked if wanted.own in (None, each.provider)]) <= 20
+
+
+@pytest.mark.parametrize("by", ["actor", "subject", "whose"])
+def test_no_page_ends_at_an_entry_that_its_asker_is_not_shown(
+    log_of_many: Connection, keys: Ring, by: str
+) -> None:
+    ann, staff = keys.blind("sub", ANN), keys.blind("act", "u-0b9e6c1a7d2f4c8b")
+    of = {"actor": Filter(actor=staff), "subject": Filter(subject=ann), "whose": Filter(whose=ann)}
+    rows = records.index_between(log_of_many, shard=0, start=0, stop=SIZE * 2)
+
+    for own in ("org:destap-ww", "org:ocmw-gent", PARTNER):
+        wanted = replace(of[by], own=own)
+        ends = [page.following for page in pages(log_of_many, wanted, limit=5, examine=7)][:-1]
+        shown = {row.idx for row in rows if own in (row.provider, row.consumer)}
+        assert shown.issuperset(ends), own
+        if not shown:
+            assert ends == []
+
+
+def test_no_page_ends_at_a_refusal_that_a_partner_does_not_find_by_the_client(
+    log_of_many: Connection, keys: Ring
+) -> None:
+    wanted = Filter(own=PARTNER, subject=keys.blind("sub", ANN))
+    rows = records.index_between(log_of_many, shard=0, start=0, stop=SIZE * 2)
+
+    ends = [page.following for page in pages(log_of_many, wanted, limit=5, examine=7)][:-1]
+
+    kinds = {row.idx: row.kind for row in rows}
+    assert ends
+    assert WITHHOLD_PROVIDER.isdisjoint(kinds[end] for end in ends if end is not None)
 
 
 def test_rows_that_were_hidden_do_not_lead_a_search_by_time_astray(
