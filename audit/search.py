@@ -39,8 +39,8 @@ class Filter:
 
     `own` limits to what one organisation gave or got, and everything else that is asked to what
     it is shown of these; `party` is either side. Times are in µs since 1970, half open.
-    `whose` is the person who gave the consent: by them its entries are found, a consent having no
-    index that every entry would pay for.
+    `whose` is the person who gave the consent: by them its entries are found, and those about
+    nobody by the consent, which has no index that every entry would pay for.
     """
 
     subject: bytes | None = None
@@ -261,9 +261,13 @@ def _ways(wanted: Filter) -> list[list[Any]]:
     else tell where entries of others lie.
     """
     shown = [] if wanted.own is None else _shown(wanted)
+    if wanted.subject is None and wanted.whose is not None:
+        whose, consent = col(AuditIndex.subject_blind), col(AuditIndex.consent_blind)
+        about_nobody = [whose.is_(None), consent == wanted.consent]
+        return [[whose == wanted.whose, *shown], [*about_nobody, *shown]]
     column: Any
     for column, value in (
-        (AuditIndex.subject_blind, wanted.subject or wanted.whose),
+        (AuditIndex.subject_blind, wanted.subject),
         (AuditIndex.actor_blind, wanted.actor),
     ):
         if value is not None:

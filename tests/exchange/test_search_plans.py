@@ -17,6 +17,7 @@ ASKED = {
     "actor_blind": Filter(actor=b"a" * 16, purpose="P1"),
     "provider": Filter(own="org:a", kinds=("summary.released",), outcome="error"),
     "consumer": Filter(party="org:a", purpose="P1"),
+    "consent_blind": Filter(consent=b"c" * 16, whose=b"s" * 16),
     "kind": Filter(kinds=("summary.released", "summary.refused"), purpose="P1"),
 }
 """By the column of the index that is to be walked."""
