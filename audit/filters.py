@@ -16,8 +16,8 @@ class Filter:
 
     `own` limits to what one organisation gave or got, and everything else that is asked to what
     it is shown of these; `party` is either side. Times are in µs since 1970, half open.
-    `whose` is the person who gave the consent: by them its entries are found, a consent having no
-    index that every entry would pay for. An agreement stands in no index at all: its entries are
+    `whose` is the person who gave the consent: by them its entries are found, and those about
+    nobody by the consent, which has no index that every entry would pay for. An agreement stands in no index at all: its entries are
     looked for among those that `providers` gave for `purposes`, and known by their detail.
     """
 
@@ -40,16 +40,25 @@ class Filter:
 
 
 def ways(wanted: Filter) -> list[list[Any]]:
-    """What to walk the index by: the first of these that is asked has an index of its own."""
+    """What to walk the index by: the first of these that is asked has an index of its own.
+
+    By a person, an actor or an agreement an organisation walks only what it is shown: where a
+    page ends would else tell where entries of others lie.
+    """
+    shown = [] if wanted.own is None else _shown(wanted)
+    if wanted.subject is None and wanted.whose is not None:
+        whose, consent = col(AuditIndex.subject_blind), col(AuditIndex.consent_blind)
+        about_nobody = [whose.is_(None), consent == wanted.consent]
+        return [[whose == wanted.whose, *shown], [*about_nobody, *shown]]
     column: Any
     for column, value in (
-        (AuditIndex.subject_blind, wanted.subject or wanted.whose),
+        (AuditIndex.subject_blind, wanted.subject),
         (AuditIndex.actor_blind, wanted.actor),
     ):
         if value is not None:
-            return [[col(column) == value]]
+            return [[col(column) == value, *shown]]
     if wanted.agreement is not None:
-        return [[col(AuditIndex.provider) == each] for each in wanted.providers]
+        return [[col(AuditIndex.provider) == each, *shown] for each in wanted.providers]
     party = wanted.own or wanted.party
     if party is not None:
         return [[col(AuditIndex.provider) == party], [col(AuditIndex.consumer) == party]]

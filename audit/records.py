@@ -38,9 +38,9 @@ LIVE, SHREDDED, EXPIRED, LOST = range(4)
 """What became of a part: the states 1 to 3 are tombstones without key and ciphertext."""
 
 
-def _found_by(column: str) -> Index:
+def _found_by(column: str, which: str = "") -> Index:
     """An index to walk one value's entries by, newest first; entries without one cost nothing."""
-    held = text(f"{column} IS NOT NULL")
+    held = text(which or f"{column} IS NOT NULL")
     name = f"ix_audit_index_{column}"
     return Index(name, "shard", column, "idx", sqlite_where=held, postgresql_where=held)
 
@@ -127,6 +127,7 @@ class AuditIndex(SQLModel, table=True):
         *(_found_by(name) for name in ("provider", "consumer")),
         *(_found_by(f"{name}_blind") for name in ("subject", "actor")),
         Index("ix_audit_index_kind", "shard", "kind", "idx"),
+        _found_by("consent_blind", "subject_blind IS NULL AND consent_blind IS NOT NULL"),
         Index(
             "ix_audit_index_owning_up",
             "shard",

@@ -21,7 +21,7 @@ from exchange.security.keys import (
     without_older_epochs,
 )
 from exchange.services import SHARD, Services
-from exchange.writer import Busy
+from exchange.writer import Busy, NotStored
 from policies.decision import Refused
 
 LOOKED_AT = 100
@@ -47,11 +47,13 @@ def begin(services: Services) -> Line:
 def destroy_old(services: Services) -> Line:
     """End the epochs that came before: what they wrapped opens no more, in no backup.
 
+    All hosts are told first which key wraps: none goes on with one that is to end.
     Raises `OperationRefused`.
     """
     provider = key_provider(services.settings)
     try:
         ring = _in_force(services, provider)
+        _name(services, provider, ring, ring)
         wrapped, alone = _finish(services, ring), without_older_epochs(ring)
         provider.keep(alone)
     except KeysRefused as refused:
@@ -88,6 +90,9 @@ def _name(services: Services, provider: KeyProvider, ring: KeyRing, before: KeyR
         # Nothing was wrapped under it yet, here or elsewhere.
         provider.keep(before)
         raise OperationRefused("the keys can not be rotated now; see: overdracht doctor") from None
+    except NotStored:
+        # Other hosts may have been told: both rings must stay until that is known.
+        raise OperationRefused("it is not known which key wraps now; run it again") from None
 
 
 def _known(services: Services) -> Known | None:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from audit import log, search
 from audit.checkpoints import NoteKey
 from audit.export import ExportRefused
-from audit.leaf import KINDS
+from audit.leaf import KINDS, prefixed
 from audit.receipts import Receipt, receipt_note
 from audit.search import Hit
 from audit.signer import origin_of
@@ -112,19 +112,20 @@ async def search_entries(
 
 @router.post("/receipts")
 async def post_receipt(
-    _caller: AnyOnlooker,
+    caller: AnyOnlooker,
     body: Annotated[NewReceipt, Depends(body_of(NewReceipt))],
     services: RequestServices,
 ) -> Response:
-    """The log's signed word on the entry that an answer named, for whoever was given that answer.
+    """The log's signed word on an entry that the caller has asked for, given or got.
 
-    The hash of an entry is known to nobody else, and nothing is told that it does not stand for:
-    so no look is logged, and whoever fetches much need not wait for signatures.
+    Whoever reads the tiles knows the hash of every entry, and a receipt tells the time: so of what
+    others did it is not available. What it tells the caller is their own, and no look is logged.
     """
     if services.admission.frozen is not None:
         raise Busy
     named = body.index, bytes.fromhex(body.leaf_hash)
-    receipt = await services.reader.run(partial(_receipt, services.receipt_key, *named))
+    make = partial(_receipt, services.receipt_key, caller, *named)
+    receipt = await services.reader.run(make)
     return answer({"receipt": receipt, "vkey": services.receipt_key.vkey.text})
 
 
@@ -163,13 +164,21 @@ async def post_export(
     return Response(out.getvalue(), 200, NO_STORE, "application/zip")
 
 
-def _receipt(key: NoteKey, index: int, digest: bytes, connection: Connection) -> str:
+def _receipt(
+    key: NoteKey, caller: Caller, index: int, digest: bytes, connection: Connection
+) -> str:
     found = dict(log.entries(connection, shard=SHARD, start=index, stop=index + 1))
     leaf = found.get(index, b"")
-    if not hmac.compare_digest(leaf_hash(leaf), digest):
+    if not hmac.compare_digest(leaf_hash(leaf), digest) or not _is_own(json.loads(leaf), caller):
         raise RequestRefused(NOT_AVAILABLE)
     receipt = Receipt(origin_of(connection, SHARD), index, digest, json.loads(leaf)["t"])
     return receipt_note(receipt, key)
+
+
+def _is_own(leaf: Mapping[str, Any], caller: Caller) -> bool:
+    organisation = prefixed("org:", caller.organisation)
+    told = leaf.get("ap"), leaf.get("p"), leaf.get("c")
+    return prefixed("app:", caller.application) in told or organisation in told
 
 
 def _query(services: Services, caller: Caller, body: NewSearch) -> AuditQuery:

@@ -124,7 +124,7 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
         "audit audit-all", Tenant.CALLER, Rate.LOOKS, Data.PERSONAL
     ),
     ("POST", "/v1/audit/receipts"): _for(
-        " ".join(EVERY_SCOPE), Tenant.NOBODY, Rate.LOOKS, Data.CODES
+        " ".join(EVERY_SCOPE), Tenant.CALLER, Rate.LOOKS, Data.CODES
     ),
     ("GET", "/v1/audit/checkpoint"): _OPEN,
     ("GET", "/v1/audit/entries/{index}"): _for(

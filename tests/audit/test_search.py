@@ -1,7 +1,9 @@
 """Searches: every entry that fits is found, page by page, and no page looks at much of the log."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,8 +11,8 @@ import pytest
 from sqlalchemy import Connection, delete, event
 from sqlmodel import col
 
-from audit import records, search
-from audit.events import AdminStarted, ClientViewed
+from audit import log, records, search
+from audit.events import Actor, AdminStarted, ClientViewed, ConsentRefused
 from audit.leaf import WITHHOLD_PROVIDER
 from audit.records import AuditIndex, IndexRow
 from audit.search import Filter
@@ -62,7 +64,7 @@ def fits(row: IndexRow, wanted: Filter) -> bool:
     """The same question, asked of each row by itself."""
     said = [
         (wanted.subject, row.subject_blind),
-        (wanted.whose, row.subject_blind),
+        (wanted.whose, row.subject_blind or wanted.whose),
         (wanted.consent, row.consent_blind),
         (wanted.actor, row.actor_blind),
         (wanted.purpose, row.purpose),
@@ -107,6 +109,31 @@ def test_page_by_page_everything_that_fits_is_found_once(
         assert hits == [row.idx for row in reversed(rows) if fits(row, wanted)], name
 
 
+def test_a_search_by_consent_finds_the_refused_tries_on_it_too(
+    log_of_many: Connection, keys: Ring
+) -> None:
+    state = log.head(log_of_many, shard=0)
+    tries = [
+        ConsentRefused(
+            application="app:a-1", actor=Actor(system="app:a-1"), client="", consent=consent,
+            reason="NOT_THE_HOLDER",
+        )
+        for consent in ("c-canary-1", "c-other") * 3
+    ]  # fmt: skip
+    add(log_of_many, keys, state, tries, later=timedelta(minutes=3))
+    wanted = Filter(consent=keys.blind("con", "c-canary-1"), whose=keys.blind("sub", ANN))
+
+    found = [hit for page in pages(log_of_many, wanted, limit=5, examine=8) for hit in page.hits]
+
+    kinds = Counter(hit.body["k"] for hit in found)
+    assert (kinds["consent.refused"], kinds["consent.given"]) == (3, 1)
+    rows = records.index_between(log_of_many, shard=0, start=0, stop=SIZE * 2)
+    alone = pages(log_of_many, replace(wanted, whose=None), limit=200, examine=1024)
+    said = {hit.index for page in alone for hit in page.hits}
+    bens = {row.idx for row in rows if row.subject_blind == keys.blind("sub", BEN)}
+    assert [hit.index for hit in found] == sorted(said - bens, reverse=True)
+
+
 def test_what_is_asked_for_is_there(log_of_many: Connection, keys: Ring) -> None:
     empty = {
         name
@@ -135,6 +162,36 @@ def test_a_page_looks_at_few_rows_and_says_where_to_go_on(
     rows = records.index_between(log_of_many, shard=0, start=page.following, stop=SIZE * 2)
     walked = [each for each in rows if not kinds or each.kind in kinds]
     assert 0 < len([each for each in walked if wanted.own in (None, each.provider)]) <= 20
+
+
+@pytest.mark.parametrize("by", ["actor", "subject", "whose"])
+def test_no_page_ends_at_an_entry_that_its_asker_is_not_shown(
+    log_of_many: Connection, keys: Ring, by: str
+) -> None:
+    ann, staff = keys.blind("sub", ANN), keys.blind("act", "u-0b9e6c1a7d2f4c8b")
+    of = {"actor": Filter(actor=staff), "subject": Filter(subject=ann), "whose": Filter(whose=ann)}
+    rows = records.index_between(log_of_many, shard=0, start=0, stop=SIZE * 2)
+
+    for own in ("org:destap-ww", "org:ocmw-gent", PARTNER):
+        wanted = replace(of[by], own=own)
+        ends = [page.following for page in pages(log_of_many, wanted, limit=5, examine=7)][:-1]
+        shown = {row.idx for row in rows if own in (row.provider, row.consumer)}
+        assert shown.issuperset(ends), own
+        if not shown:
+            assert ends == []
+
+
+def test_no_page_ends_at_a_refusal_that_a_partner_does_not_find_by_the_client(
+    log_of_many: Connection, keys: Ring
+) -> None:
+    wanted = Filter(own=PARTNER, subject=keys.blind("sub", ANN))
+    rows = records.index_between(log_of_many, shard=0, start=0, stop=SIZE * 2)
+
+    ends = [page.following for page in pages(log_of_many, wanted, limit=5, examine=7)][:-1]
+
+    kinds = {row.idx: row.kind for row in rows}
+    assert ends
+    assert WITHHOLD_PROVIDER.isdisjoint(kinds[end] for end in ends if end is not None)
 
 
 def test_rows_that_were_hidden_do_not_lead_a_search_by_time_astray(

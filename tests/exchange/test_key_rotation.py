@@ -10,10 +10,11 @@ import pytest
 
 from audit.live import verify_log
 from audit.parts import wrapped_under
+from exchange import installation
 from exchange.admin_socket import AdminSocket, ask_server
 from exchange.flows import rotate_keys
 from exchange.keeping import keys_rotate
-from exchange.key_rings import move_ring
+from exchange.key_rings import key_provider, move_ring
 from exchange.operations import OperationRefused
 from exchange.security.keys import KeysRefused
 from exchange.services import SHARD, Services, build_services
@@ -21,6 +22,7 @@ from exchange.settings import KeyRingKind, Settings
 from exchange.transaction import Outcome, Transaction
 from tests.builders import Broker, Clock, logged
 from tests.exchange.commands import PATIENCE, Commit, at_commit, keep
+from tests.exchange.disasters import disk_full
 from tests.exchange.processes import ended, rotate_until_killed
 from tests.exchange.safes import Outside
 
@@ -140,6 +142,36 @@ def test_old_keys_end_only_when_all_that_they_wrapped_is_wrapped_anew(
     assert [services.keys.key(each) for each in ids] == held
     assert len(told(services)) == 1
     services.close()
+
+
+def test_old_keys_end_only_when_all_hosts_are_told_which_one_wraps(
+    services: Services, ids: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.writer.submit(people, ids).result(PATIENCE)
+
+    def full(_connection: Any, _commit: Commit) -> None:
+        raise disk_full(services.database)
+
+    for destroy in (False, True):
+        with monkeypatch.context() as patch:
+            at_commit(patch, services.database, full)
+            with pytest.raises(OperationRefused, match="run it again"):
+                turn(services, destroy=destroy)
+        assert key_provider(services.settings).read().kek.keys() == {1, 2}
+    assert told_to_hosts(services) == 1
+
+    assert turn(services, destroy=True)["destroyed"] == 1
+    assert told_to_hosts(services) == 2
+    assert key_provider(services.settings).read().kek.keys() == {2}
+    assert epochs(services) == {2}
+
+
+def told_to_hosts(services: Services) -> int:
+    """The epoch of the key that every host is told to wrap with."""
+    with services.database.reading() as connection:
+        known = installation.known(connection, shard=SHARD)
+    assert known is not None
+    return known.kek_epoch
 
 
 def test_a_broker_works_and_turns_its_keys_behind_a_safe(

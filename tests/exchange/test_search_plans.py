@@ -1,5 +1,6 @@
 """How the databases answer a search: by an index of its own, and never by all of the log."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ ASKED = {
     "actor_blind": Filter(actor=b"a" * 16, purpose="P1"),
     "provider": Filter(own="org:a", kinds=("summary.released",), outcome="error"),
     "consumer": Filter(party="org:a", purpose="P1"),
+    "consent_blind": Filter(consent=b"c" * 16, whose=b"s" * 16),
     "kind": Filter(kinds=("summary.released", "summary.refused"), purpose="P1"),
 }
 """By the column of the index that is to be walked."""
@@ -65,6 +67,16 @@ def test_each_way_to_search_walks_an_index_of_its_own_in_order(explained: Any, c
     assert any(f"ix_audit_index_{column}" in plan for plan in plans)
     for plan in plans:
         assert not any(each in plan for each in ("SCAN", "B-TREE", "Seq", "Sort", "Filter")), plan
+
+
+@pytest.mark.parametrize("column", ["subject_blind", "actor_blind"])
+def test_what_an_organisation_asks_of_somebody_walks_their_entries_in_order(
+    explained: Any, column: str
+) -> None:
+    (walk, *_) = explained(replace(ASKED[column], own="org:a"))
+
+    assert f"ix_audit_index_{column}" in walk
+    assert not any(each in walk for each in ("SCAN", "B-TREE", "Seq", "Sort"))
 
 
 def test_without_any_way_the_newest_are_walked(explained: Any) -> None:

@@ -1,4 +1,4 @@
-"""Whose, of whom, by whom, of which kind: an index for each, in order.
+"""Whose, of whom, by whom, of which kind, on which consent: an index for each, in order.
 
 Expands only, but for one index that gives way to a longer one of its name.
 """
@@ -18,13 +18,19 @@ _STANDS_FOR = {
     "subject_blind": "5000000 5000000 10 1",
     "actor_blind": "1000000 1000000 1000 1",
     "kind": "5000000 5000000 100000 1",
+    "consent_blind": "100000 100000 10 1",
+}
+_HELD = {
+    "kind": None,
+    "consent_blind": "subject_blind IS NULL AND consent_blind IS NOT NULL",
 }
 
 
 def upgrade() -> None:
     op.drop_index(_SUBJECT, "audit_index")
     for column in _STANDS_FOR:
-        held = None if column == "kind" else sa.text(f"{column} IS NOT NULL")
+        said = _HELD.get(column, f"{column} IS NOT NULL")
+        held = None if said is None else sa.text(said)
         columns = ["shard", column, "idx"]
         name = f"ix_audit_index_{column}"
         op.create_index(name, "audit_index", columns, sqlite_where=held, postgresql_where=held)

@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from httpx2 import Response
 
+from audit import log
 from audit.receipts import open_receipt
+from audit.tree import leaf_hash
 from audit.verify import Report, verify_bundle
 from exchange.exporting import range_bundle
-from exchange.services import Services
+from exchange.services import SHARD, Services
 from tests.builders import Broker, Story, logged
 from tests.exchange.commands import PATIENCE, note
 from tests.exchange.machines import revoke
@@ -94,6 +96,31 @@ def test_who_does_not_know_the_hash_of_an_entry_gets_no_receipt(
     nobody.headers.pop("Authorization")
     assert nobody.post("/v1/audit/receipts", json=named).status_code == 401
     assert ask(broker, named | {"leaf_hash": "00"}).status_code == 422
+
+
+def test_who_reads_the_hashes_from_the_tiles_learns_no_time_of_what_others_did(
+    broker: Broker, story: Story
+) -> None:
+    named, stranger = told(story), "destap-ww"
+    assert ask(broker, named, stranger).status_code == 404
+    with broker.services.database.reading() as connection:
+        leaves = dict(log.entries(connection, shard=SHARD, start=0, stop=2**40))
+
+    given = {
+        index
+        for index, leaf in leaves.items()
+        if ask(broker, {"index": index, "leaf_hash": leaf_hash(leaf).hex()}, stranger).is_success
+    }
+
+    assert named["index"] in leaves
+    assert given == set()
+
+
+def test_both_sides_of_an_entry_have_the_word_on_it(broker: Broker, story: Story) -> None:
+    named = told(story)
+
+    for side in ("vdab-wvl", story.sample.holder):
+        assert ask(broker, named, side).is_success, side
 
 
 def test_a_log_that_is_not_the_one_that_was_signed_gives_none(broker: Broker, story: Story) -> None:
