@@ -70,6 +70,7 @@ class Application(SQLModel, table=True):
     former_until: int | None = Field(default=None, sa_type=BigInteger)
     suspended_at: int | None = Field(default=None, sa_type=BigInteger)
     expires_at: int | None = Field(default=None, sa_type=BigInteger)
+    burst_at: int | None = Field(default=None, sa_type=BigInteger)
 
 
 class Member(SQLModel, table=True):
@@ -100,9 +101,14 @@ class RegisteredApplication:
     former_until: int | None = None
     suspended: bool = False
     expires_at: int | None = None
+    burst: bool = False
 
     def live(self, now: int) -> bool:
         """Whether it may come in now."""
+        return self.may_stop(now) and not self.burst
+
+    def may_stop(self, now: int) -> bool:
+        """Whether it may withdraw now: also when it asked too much, and nobody looked into it."""
         expired = self.expires_at is not None and self.expires_at <= now
         return not (self.revoked or self.suspended or expired)
 
@@ -154,13 +160,14 @@ class Directory:
         """The type of every organisation, by id."""
         return {id: each.type.value for id, each in self.organisations.items()}
 
-    def admits(self, caller: Caller, now: int) -> bool:
+    def admits(self, caller: Caller, now: int, *, withdrawing: bool = False) -> bool:
         """Whether the application may come in now (µs), and neither token nor key was ended.
 
-        A token never reaches further than what is registered, whoever gave it.
+        A token never reaches further than what is registered, whoever gave it. For withdrawing,
+        it does not matter that the application asked too much.
         """
         known = self.applications.get(ApplicationId(caller.application))
-        if known is None or not known.live(now):
+        if known is None or not (known.may_stop(now) if withdrawing else known.live(now)):
             return False
         if caller.organisation != known.organisation or not caller.scopes <= known.scopes:
             return False
@@ -235,6 +242,7 @@ _APPLICATIONS = select(
     col(Application.former_until),
     col(Application.suspended_at),
     col(Application.expires_at),
+    col(Application.burst_at),
 ).where(col(Application.shard) == bindparam("shard"))
 
 
@@ -316,6 +324,7 @@ def _applications(
             former_until=row.former_until,
             suspended=row.suspended_at is not None,
             expires_at=row.expires_at,
+            burst=row.burst_at is not None,
         )
         for row in connection.execute(_APPLICATIONS, {"shard": shard})
     }

@@ -5,11 +5,16 @@ In memory, and so for each process; what is asked for tells nothing, only who as
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 MOST = 10_000
 """Names that are counted at once. One more is refused: who is not counted is not let in."""
+MOST_ONCE = 100_000
+"""Proofs and assertions that are known to be counted; the oldest are forgotten first."""
+STOPPING_TOKENS = 6
+"""Tokens a minute for withdrawing that an application may have beyond its quota."""
 _MINUTE = 60.0
 
 
@@ -50,6 +55,24 @@ class Buckets:
             del self._left[name]
 
 
+class Counted:
+    """Names of what was counted already. Used from many threads."""
+
+    def __init__(self, most: int = MOST_ONCE) -> None:
+        self._most, self._turn = most, threading.Lock()
+        self._names: OrderedDict[bytes, None] = OrderedDict()
+
+    def __contains__(self, name: object) -> bool:
+        with self._turn:
+            return name in self._names
+
+    def add(self, name: bytes) -> None:
+        with self._turn:
+            self._names[name] = None
+            if len(self._names) > self._most:
+                self._names.popitem(last=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """So many a minute; 0: as many as you like.
@@ -65,23 +88,46 @@ class Limits:
 
 
 class Quotas:
-    """Counts what organisations ask, and who fails to say who they are."""
+    """Counts what organisations ask, and who fails to say who they are.
+
+    What counts once, a proof or an assertion, is counted once however often it is sent: whoever
+    has only recorded a request takes nothing from the organisation that made it.
+    """
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
-        self._requests, self._tokens = Buckets(clock), Buckets(clock)
+        self._requests, self._tokens, self._stopping = (Buckets(clock) for _ in range(3))
         self._failures, self._excess, self._alarms = (Buckets(clock) for _ in range(3))
+        self._let, self._in_excess = Counted(), Counted()
 
-    def request(self, organisation: str, type: str) -> bool:
-        """Whether the organisation may ask one thing more; it is counted."""
-        return self._requests.take(organisation, self._a_minute(type))
+    def request(self, organisation: str, type: str, proof: bytes | None = None) -> bool:
+        """Whether the organisation may ask one thing more; it is counted, and the proof once."""
+        return self._counted(self._requests, organisation, self._a_minute(type), proof)
 
-    def token(self, organisation: str) -> bool:
-        """Whether the organisation may have one token more; it is counted."""
-        return self._tokens.take(organisation, self._limits.tokens)
+    def token(self, organisation: str, assertion: bytes | None = None) -> bool:
+        """Whether the organisation may have one token more; it is counted, the assertion once."""
+        return self._counted(self._tokens, organisation, self._limits.tokens, assertion)
 
-    def burst(self, application: str, type: str) -> bool:
+    def stopping_token(self, application: str, assertion: bytes) -> bool:
+        """As `token`, beside it, for an application that wants no more than to withdraw."""
+        return self._counted(self._stopping, application, STOPPING_TOKENS, assertion)
+
+    def _counted(self, buckets: Buckets, name: str, a_minute: int, once: bytes | None) -> bool:
+        if once is None:
+            return buckets.take(name, a_minute)
+        if once in self._let:
+            return True
+        room = buckets.take(name, a_minute)
+        if room:
+            self._let.add(once)
+        return room
+
+    def burst(self, application: str, type: str, proof: bytes | None = None) -> bool:
         """Whether, over its quota, it has asked for as much again: said once a minute."""
+        if proof is not None:
+            if proof in self._in_excess:
+                return False
+            self._in_excess.add(proof)
         over = not self._excess.take(application, self._a_minute(type))
         return over and self._alarms.take(application, 1)
 

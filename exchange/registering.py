@@ -149,7 +149,7 @@ def _end(day: str | None) -> int | None:
 def _state(known: RegisteredApplication, now: int) -> str:
     if known.revoked:
         return "revoked"
-    if known.suspended:
+    if known.suspended or known.burst:
         return "suspended"
     return "live" if known.live(now) else "expired"
 

@@ -115,12 +115,24 @@ def by_application(
     its command waited, gets nothing. Nor does a proof that came before; what the command
     comes to, a yes or a no, uses it up (RFC 9449 section 11.1).
     """
+    return _checked(command, withdrawing=False)
 
+
+def by_withdrawing_application(
+    command: Callable[Concatenate[Transaction, Caller, P], Outcome[T]],
+) -> Callable[Concatenate[Transaction, Caller, P], Outcome[T]]:
+    """As `by_application`, also for one that asked too much: nobody is kept from stopping."""
+    return _checked(command, withdrawing=True)
+
+
+def _checked(
+    command: Callable[Concatenate[Transaction, Caller, P], Outcome[T]], *, withdrawing: bool
+) -> Callable[Concatenate[Transaction, Caller, P], Outcome[T]]:
     @wraps(command)
     def checked(
         tx: Transaction, caller: Caller, /, *args: P.args, **kwargs: P.kwargs
     ) -> Outcome[T]:
-        if not tx.directory.admits(caller, tx.now):
+        if not tx.directory.admits(caller, tx.now, withdrawing=withdrawing):
             return Outcome(Refused(Reason.CALLER_REVOKED, told=Reason.CALLER_REVOKED))
         if caller.proof is None:
             return command(tx, caller, *args, **kwargs)

@@ -46,7 +46,7 @@ async def assertion_in(form: Mapping[str, str], services: Services) -> Assertion
 
     def key_of(issuer: str, kid: str) -> RegisteredKey | None:
         known = directory.applications.get(ApplicationId(issuer))
-        if known is None or not known.live(instant(at)):
+        if known is None or not known.may_stop(instant(at)):
             return None
         key = known.key_named(kid, instant(at))
         return None if key is None else register_key(key, issuer=issuer)

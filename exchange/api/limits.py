@@ -5,9 +5,11 @@ from contextlib import contextmanager
 
 from fastapi import Request
 
-from exchange.flows.administer import suspend_application
+from consent.belgian_time import instant
+from exchange.flows.administer import suspend_for_burst
+from exchange.flows.issue_token import STOPPING, Asked
 from exchange.observability import log
-from exchange.problems import INVALID_CLIENT, TOO_MANY, RequestRefused
+from exchange.problems import INVALID_CLIENT, INVALID_TOKEN, TOO_MANY, RequestRefused
 from exchange.security.dpop import StaleNonce
 from exchange.security.tokens import Caller, InvalidToken, UnknownKey
 from exchange.services import Services
@@ -38,24 +40,39 @@ def attempt(request: Request, services: Services, *, heard: bool = False) -> Ite
         raise
 
 
-def counts_token(application: ApplicationId, services: Services) -> bool:
-    """Whether the application's organisation may have one token more; it is counted."""
-    directory = services.reads_directory.last
-    known = None if directory is None else directory.applications.get(application)
-    return known is not None and services.quotas.token(known.organisation)
+def counts_token(asked: Asked, services: Services) -> bool:
+    """Whether the application's organisation may have one token more; it is counted, once.
+
+    Where there are none left, each application has some of its own for withdrawing alone.
+    """
+    directory, once = services.reads_directory.last, asked.assertion.name
+    known = None if directory is None else directory.applications.get(asked.application)
+    if known is None:
+        return False
+    if services.quotas.token(known.organisation, once):
+        return True
+    return asked.scopes == STOPPING and services.quotas.stopping_token(asked.application, once)
 
 
 async def count_request(caller: Caller, services: Services) -> None:
-    """Count one thing asked. Who goes on and on over its quota is let in no more.
+    """Count one thing asked, once. Who goes on and on over its quota is let in no more.
+
+    An application that is let in no more takes nothing from its organisation.
 
     A key in the wrong hands is used fast: an operator looks into it before it goes on.
     """
-    directory = services.reads_directory.last
-    kind = None if directory is None else directory.type_of(OrganisationId(caller.organisation))
+    directory, now = services.reads_directory.last, instant(services.clock())
+    if directory is None or not directory.admits(caller, now):
+        directory = await services.reader.run(services.reads_directory.current)
+        if not directory.admits(caller, now):
+            raise RequestRefused(INVALID_TOKEN)
+    proof = None if caller.proof is None else caller.proof.name
+    kind = directory.type_of(OrganisationId(caller.organisation))
     type = "" if kind is None else kind.value
-    if services.quotas.request(caller.organisation, type):
+    if services.quotas.request(caller.organisation, type, proof):
         return
-    if services.quotas.burst(caller.application, type) and services.admission.frozen is None:
+    burst = services.quotas.burst(caller.application, type, proof)
+    if burst and services.admission.frozen is None:
         log.error("application.suspended", failure="burst")
-        await services.writer.run(suspend_application, ApplicationId(caller.application))
+        await services.writer.run(suspend_for_burst, ApplicationId(caller.application))
     raise RequestRefused(TOO_MANY)

@@ -46,7 +46,7 @@ async def post_token(request: Request, services: RequestServices) -> Response:
         raise RequestRefused(UNSUPPORTED_GRANT)
     with attempt(request, services):
         asked = _asked(form, await assertion_in(form, services))
-    if not counts_token(asked.application, services):
+    if not counts_token(asked, services):
         raise RequestRefused(TOO_MANY_TOKENS)
     asked = replace(asked, proof=_proof(request, services))
     granted = await _granted(asked, services)

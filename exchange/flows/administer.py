@@ -159,9 +159,14 @@ def suspend_application(tx: Transaction, application: ApplicationId) -> Outcome[
     return _changed(tx, application, "suspended", suspended_at=tx.now)
 
 
+def suspend_for_burst(tx: Transaction, application: ApplicationId) -> Outcome[ApplicationId]:
+    """As `suspend_application`, but that it may withdraw consents: no operator decided on it."""
+    return _changed(tx, application, "suspended", burst_at=tx.now)
+
+
 def resume_application(tx: Transaction, application: ApplicationId) -> Outcome[ApplicationId]:
     """Let an application that was suspended in again."""
-    return _changed(tx, application, "resumed", suspended_at=None)
+    return _changed(tx, application, "resumed", suspended_at=None, burst_at=None)
 
 
 def rotate_application(

@@ -9,6 +9,9 @@ from exchange.uses import Use
 from policies.decision import Refused
 from policies.vocabulary import ApplicationId, OrganisationId, Reason
 
+STOPPING = frozenset({"consent"})
+"""What an application that asked too much may still have, when it asks for no more than that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -53,7 +56,9 @@ def issue_token(tx: Transaction, asked: Asked) -> Outcome[Granted]:
 def considered(directory: Directory, asked: Asked, token_id: str, now: int) -> Granted | Refused:
     """What the application may have; whether its assertion was used before is not looked at."""
     application = directory.applications.get(asked.application)
-    if application is None or not application.live(now):
+    if application is None or not application.may_stop(now):
+        return Refused(Reason.CALLER_REVOKED)
+    if application.burst and asked.scopes != STOPPING:
         return Refused(Reason.CALLER_REVOKED)
     scopes = application.scopes if asked.scopes is None else asked.scopes & application.scopes
     if not scopes:

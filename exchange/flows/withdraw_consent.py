@@ -16,7 +16,7 @@ from exchange.considering import covered
 from exchange.handovers import OPEN, Handover
 from exchange.security.tokens import Caller
 from exchange.stepping import about, erasure_due, move
-from exchange.transaction import Outcome, Transaction, by_application
+from exchange.transaction import Outcome, Transaction, by_withdrawing_application
 from policies.decision import Refused
 from policies.vocabulary import (
     NOBODY,
@@ -51,7 +51,7 @@ class Ended:
     at: int
 
 
-@by_application
+@by_withdrawing_application
 def withdraw_consent(tx: Transaction, caller: Caller, order: Withdrawal) -> Outcome[Ended]:
     """End the consent now. In log order no release that rests on it can follow."""
     controller = OrganisationId(caller.organisation)

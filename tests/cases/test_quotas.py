@@ -9,13 +9,15 @@ from httpx2 import Response
 from jose.backends import ECKey
 
 from exchange.app import create_app
+from exchange.flows.administer import suspend_application
 from exchange.problems import BASE
 from exchange.quotas import Quotas
 from exchange.services import Services, build_services
 from exchange.settings import Settings
+from policies.vocabulary import ApplicationId
 from tests.builders import Broker, Clock, logged
 from tests.cases.classes import PARTNER, queries
-from tests.exchange.machines import machine_of
+from tests.exchange.machines import machine_of, revoke
 from tests.exchange.provers import BOXES, QUERY, prover_of
 
 FAILURES, REQUESTS, TOKENS = 20, 5, 3
@@ -237,3 +239,72 @@ def test_a_flood_of_tokens_in_addresses_costs_as_much_as_a_few(
 
     assert [each.status_code for each in answers] == [400] * FAILURES + [429] * 5
     assert len(verifications) == FAILURES
+
+
+def test_who_sends_a_recorded_request_again_takes_nothing_from_who_made_it(
+    settings: Settings, clock: Clock
+) -> None:
+    services = limiting(settings, clock, requests_a_minute=REQUESTS)
+    holder = prover_of(services)
+    let, late = holder.proof_of_token("GET", BOXES), holder.proof_of_token("GET", BOXES)
+
+    replays = [holder.asks("GET", BOXES, proof=let).status_code for _ in range(3 * REQUESTS)]
+    fresh = [holder.asks("GET", BOXES).status_code for _ in range(REQUESTS)]
+    refused = [holder.asks("GET", BOXES, proof=late).status_code for _ in range(3 * REQUESTS)]
+    standing = {each.suspended for each in services.directory().applications.values()}
+    services.close()
+
+    assert replays == [200] + [401] * (3 * REQUESTS - 1)
+    assert fresh == [200] * (REQUESTS - 1) + [429]
+    assert refused == [429] * (3 * REQUESTS)
+    assert standing == {False}
+
+
+def test_a_recorded_assertion_takes_no_tokens_from_who_made_it(limited: Services) -> None:
+    machine = machine_of(limited)
+    form = machine.form()
+
+    replays = [from_address(limited, "a").post(TOKENS_AT, data=form) for _ in range(TOKENS + 1)]
+
+    assert [each.status_code for each in replays] == [200] + [401] * TOKENS
+    assert [machine.ask().status_code for _ in range(TOKENS)] == [200] * (TOKENS - 1) + [429]
+
+
+def test_a_machine_that_is_let_in_no_more_takes_nothing_from_its_organisation(
+    settings: Settings, clock: Clock
+) -> None:
+    services = limiting(settings, clock, requests_a_minute=REQUESTS)
+    gone, other = prover_of(services), prover_of(services)
+    assert gone.token != other.token
+    revoke(services, gone.machine)
+    services.directory()  # read by whoever asks for a token or looks into a box
+
+    refused = [gone.asks("GET", BOXES).status_code for _ in range(REQUESTS + 1)]
+    let = [other.asks("GET", BOXES).status_code for _ in range(REQUESTS)]
+    services.close()
+
+    assert refused == [401] * (REQUESTS + 1)
+    assert let == [200] * REQUESTS
+
+
+def test_who_is_suspended_for_a_burst_may_withdraw_until_an_operator_says_otherwise(
+    settings: Settings, clock: Clock
+) -> None:
+    services = limiting(settings, clock, requests_a_minute=REQUESTS, tokens_a_minute=TOKENS)
+    holder = prover_of(services)
+    for _ in range(2 * REQUESTS + 1):
+        holder.asks("GET", BOXES)
+    # There is no such consent; that it is looked for is what counts.
+    stopped = holder.asks("POST", STOPPING, json={"via": "phone"}).status_code
+    given = [holder.machine.ask(scope=each) for each in ("client consent", "client")]
+    stopping = holder.machine.ask(scope="consent")
+    spent = [holder.machine.ask(scope="consent").status_code for _ in range(TOKENS + 7)]
+    other = holder.asks("GET", BOXES).status_code
+    services.writer.submit(suspend_application, ApplicationId(holder.machine.application)).result()
+    by_operator = holder.asks("POST", STOPPING, json={"via": "phone"}).status_code
+    services.close()
+
+    assert (stopped, other, by_operator) == (404, 401, 401)
+    assert [each.status_code for each in given] == [401, 401]
+    assert stopping.json()["scope"] == "consent"
+    assert sorted(set(spent)) == [200, 429]
