@@ -13,6 +13,7 @@ from tempfile import NamedTemporaryFile
 
 from sqlalchemy import Connection
 
+from audit import tallies
 from audit.checkpoints import Checkpoint, checkpoint_in
 from audit.notes import read_note
 from audit.tile_store import bundle_at, stored_tiles, tile_at
@@ -83,10 +84,11 @@ def _require_beginning(
 def _wanted(
     connection: Connection, shard: int, size: int, old: int
 ) -> Iterator[tuple[str, int, bytes]]:
-    """Every file that changed since a size: its name, its mode, its bytes."""
-    level = 0
+    """Every file that changed since a size and was not pruned: its name, its mode, its bytes."""
+    level, least = 0, tallies.min_index(connection, shard=shard)
     while size >> 8 * level:
-        for n in range((old >> 8 * level) // TILE_WIDTH, -(-(size >> 8 * level) // TILE_WIDTH)):
+        begin = max(old, least) if level == 0 else old
+        for n in range((begin >> 8 * level) // TILE_WIDTH, -(-(size >> 8 * level) // TILE_WIDTH)):
             width = width_of(level, n, size)
             place = {"shard": shard, "size": size, "n": n, "width": width}
             tile = tile_at(connection, level=level, **place)

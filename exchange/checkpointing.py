@@ -302,6 +302,9 @@ class Checkpointing:
 class Signing:
     """Signs over and over in a thread of its own, until it is closed; another one keeps watch.
 
+    A third one does what follows a head, `then`: it may take long, and meanwhile heads are signed.
+    Of several that were signed meanwhile it hears once.
+
     So that whoever keeps the first one waiting does not keep the second. A host that does not
     sign still looks whether the witnesses do, and whether the log is the one that it saw.
     """
@@ -316,8 +319,8 @@ class Signing:
     ) -> None:
         self._checkpointing, self._seconds, self._signs = checkpointing, seconds, signs
         self._then = then
-        self._closing = threading.Event()
-        ways = {"signer": self._sign, "watch": self._watch}
+        self._closing, self._signed = threading.Event(), threading.Event()
+        ways = {"signer": self._sign, "watch": self._watch, "publisher": self._follow}
         self.threads = [
             threading.Thread(target=way, name=name, daemon=True) for name, way in ways.items()
         ]
@@ -326,6 +329,7 @@ class Signing:
 
     def close(self) -> None:
         self._closing.set()
+        self._signed.set()
         for each in self.threads:
             each.join(PATIENCE)
 
@@ -343,13 +347,18 @@ class Signing:
         """Sign; where that is done elsewhere, hold the log against what this host saw of it."""
         try:
             if self._checkpointing.once() is not None:
-                self._then()
+                self._signed.set()
         except Elsewhere:
             self._checkpointing.look()
 
     def _watch(self) -> None:
         while not self._closing.wait(self._seconds):
             self._try(self._checkpointing.watch)
+
+    def _follow(self) -> None:
+        while self._signed.wait() and not self._closing.is_set():
+            self._signed.clear()
+            self._try(self._then)
 
     def _try(self, what: Callable[[], object]) -> None:
         try:

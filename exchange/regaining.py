@@ -37,6 +37,7 @@ from exchange.services import SHARD, Services
 from exchange.witnesses import Witnesses
 from policies.vocabulary import ClientId
 
+_THIS_HOST = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]+)?(/.*)?")
 MOST_BYTES = 256 * (2**16 + 1)
 """Bytes of the largest bundle of entries that there can be."""
 
@@ -220,7 +221,10 @@ def named(fetch: Fetch) -> str:
 
 
 def _named(fetch: Fetch) -> tuple[str, int]:
-    note = read_note(fetch("checkpoint"))
+    try:
+        note = read_note(fetch("checkpoint"))
+    except MirrorRefused as refused:
+        raise OperationRefused(f"this mirror does not serve: {refused}") from None
     head = None if note is None else read_checkpoint(note.text)
     epoch = None if head is None else re.fullmatch(r".+/s0e([1-9][0-9]{0,8})", head.origin)
     if head is None or epoch is None:
@@ -229,16 +233,38 @@ def _named(fetch: Fetch) -> tuple[str, int]:
 
 
 def fetching(source: str, token: str = "") -> Fetch:
-    """What a folder, a bundle of a range, or an address holds. Raises `OperationRefused`."""
+    """What a folder, a bundle of a range, or an address holds. Raises `OperationRefused`.
+
+    What is given raises `MirrorRefused` when the mirror does not answer, or can not be read.
+    """
     if source.startswith(("https://", "http://")):
-        return _from_address(source.rstrip("/") + "/", token)
+        if token and not _is_private(source):
+            raise OperationRefused("a token goes out over https:// alone; nobody may read it")
+        return _answering(_from_address(source.rstrip("/") + "/", token))
     path = Path(source)
     if path.is_dir():
-        return lambda name: (path / name).read_bytes() if (path / name).is_file() else None
+        return _answering(
+            lambda name: (path / name).read_bytes() if (path / name).is_file() else None
+        )
     try:
-        return Bundle(path).read
+        return _answering(Bundle(path).read)
     except (Unfit, OSError) as error:
         raise OperationRefused(f"{path} is no mirror: {error}") from None
+
+
+def _is_private(address: str) -> bool:
+    """Whether nobody on the way can read what is sent: over TLS, or to this very host."""
+    return address.startswith("https://") or _THIS_HOST.fullmatch(address) is not None
+
+
+def _answering(fetch: Fetch) -> Fetch:
+    def asked(name: str) -> bytes | None:
+        try:
+            return fetch(name)
+        except (httpx2.HTTPError, httpx2.InvalidURL, Unfit, OSError) as error:
+            raise MirrorRefused(f"its {name} can not be read ({type(error).__name__})") from None
+
+    return asked
 
 
 def _from_address(prefix: str, token: str) -> Fetch:

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,9 +51,16 @@ def restore_acknowledge(
 def restore_from_mirror(
     source: Annotated[str, typer.Argument(help="Folder, .odaudit bundle, or address of a log.")],
     operator: Annotated[str, typer.Option(help="Your number; never a name.")],
-    token: Annotated[
-        str, typer.Option(envvar="OVERDRACHT_MIRROR_TOKEN", help="An access token for addresses.")
-    ] = "",
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="OVERDRACHT_MIRROR_TOKEN_FILE",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            help="A file with an access token for addresses.",
+        ),
+    ] = None,
 ) -> None:
     """Put lost entries back from a mirror, once they are proven. Stop the service before.
 
@@ -63,6 +71,7 @@ def restore_from_mirror(
     settings = read_settings()
     if listens(settings.data_dir):
         stop("stop the service first")
+    token = "" if token_file is None else token_file.read_text("utf-8").strip()
     fetch = fetching(source, token)
     services = build_services(settings, regains=named(fetch))
     try:

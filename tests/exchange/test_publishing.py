@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from queue import Queue
 
 import pytest
 
@@ -11,6 +12,7 @@ from audit.publishing import NotTheSame
 from audit.tiles import place_of
 from audit.tree import leaf_hash
 from exchange.checkpointing import Signing
+from exchange.flows.prune_log import prune_log, sweep_log
 from exchange.publishing import keep_publishing, publish
 from exchange.regaining import fetching
 from exchange.services import SHARD, Services
@@ -166,6 +168,52 @@ def test_each_new_head_is_written_by_the_host_that_signs(services: Services, fol
     assert written.wait(PATIENCE)
     signing.close()
     assert (folder / "checkpoint").read_bytes().startswith(b"127.0.0.1:8080/audit/tlog/s0e1\n")
+
+
+def test_heads_are_signed_while_one_is_being_written(
+    services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once, signed, written = services.checkpointing.once, Queue[int](), Queue[int]()
+    enough = threading.Event()
+
+    def signs() -> object:
+        made = once()
+        if made is not None:
+            signed.put(made.size)
+        return made
+
+    def then() -> None:
+        written.put(head(services).size)
+        assert enough.wait(PATIENCE)
+
+    monkeypatch.setattr(services.checkpointing, "once", signs)
+    signing = Signing(services.checkpointing, 0.01, then=then)
+    assert signed.get(timeout=PATIENCE) == written.get(timeout=PATIENCE)
+    services.writer.submit(note, "meanwhile").result(PATIENCE)
+
+    assert signed.get(timeout=10) == head(services).size
+    assert written.empty()
+    enough.set()
+    assert written.get(timeout=PATIENCE) == head(services).size
+    signing.close()
+
+
+def test_a_folder_of_a_pruned_log_begins_where_the_log_does(
+    services: Services, folder: Path
+) -> None:
+    grow(services, 600)
+    services.writer.submit(prune_log, 256, "p-2026").result(PATIENCE)
+    services.writer.submit(sweep_log).result(PATIENCE)
+    services.checkpointing.once()
+
+    write(services, folder)
+
+    fetch = fetching(str(folder))
+    said = mirrored_head(fetch, services.checkpointing.vkeys, NO_WITNESSES)
+    assert not (folder / "tile/0/000").exists()
+    assert not (folder / "tile/entries/000").exists()
+    assert [leaf_hash(each) for each in mirrored_leaves(fetch, 256, said.size)] == hashes(services)
+    assert write(services, folder) == 0
 
 
 def test_the_command_line_publishes_what_is_signed(

@@ -255,6 +255,35 @@ def test_a_restore_may_take_as_long_as_it_takes_and_reads_all_keys_at_once(losin
     assert len([each for each in looks[:first] if "FROM overdracht_keys" in each]) == 1
 
 
+@pytest.mark.parametrize(
+    "source", ["http://127.0.0.1:1/x", "https://[broken", "https://127.0.0.1:1/x"]
+)
+def test_a_mirror_that_does_not_answer_is_refused_in_one_line(
+    losing: Loses,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    source: str,
+) -> None:
+    lost = losing(busy)
+    with pytest.raises(OperationRefused, match="does not serve"):
+        lost.restore(fetching("http://127.0.0.1:1/x"))
+    lost.services.close()
+    overdracht = command_line(lost.services.settings, monkeypatch, capsys)
+
+    done = overdracht("restore", "from-mirror", source, "--operator", "op-1")
+
+    assert done.code == 2
+    assert "mirror" in done.words
+
+
+def test_a_token_is_sent_to_nobody_in_clear() -> None:
+    for address in ("http://mirror.example/log", "http://localhost:1@mirror.example/log"):
+        with pytest.raises(OperationRefused, match="https:// alone"):
+            fetching(address, "a-token")
+    for address in ("https://mirror.example/log", "http://127.0.0.1:1/log"):
+        fetching(address, "a-token")
+
+
 def lose_all(lost: Lost) -> None:
     lost.services.writer.close()
     tamper(lost.services, empty)
