@@ -140,6 +140,7 @@ def test_a_log_that_was_pruned_is_whole(pruned: Connection, keys: Ring) -> None:
         timeline = search.timeline(pruned, shard=0, client=client, keys=keys)
         assert (timeline.complete, len(timeline.hits)) == (True, 100)
         assert timeline.expired > 0
+        assert timeline.complete_from == timeline.expired + 1 > 1
 
 
 def test_while_it_is_going_it_is_whole_too(aged: Connection, keys: Ring) -> None:
@@ -196,6 +197,8 @@ def test_bundles_of_it_verify(pruned: Connection, keys: Ring, tmp_path: Path) ->
     record = judged(tmp_path, record_of(source, keys, ANN))
     assert (said(record), record.exit_code) == ({}, 0)
     assert any("without a gap" in note for note in record.notes)
+    first = search.timeline(pruned, shard=0, client=ANN, keys=keys).complete_from
+    assert any(note.startswith(f"complete from number {first} on") for note in record.notes)
     with pytest.raises(ExportRefused, match=f"the entries {GONE} to"):
         range_of(source, start=GONE - 1)
 
