@@ -17,8 +17,9 @@ class Filter:
     `own` limits to what one organisation gave or got, and everything else that is asked to what
     it is shown of these; `party` is either side. Times are in µs since 1970, half open.
     `whose` is the person who gave the consent: by them its entries are found, and those about
-    nobody by the consent, which has no index that every entry would pay for. An agreement stands in no index at all: its entries are
-    looked for among those that `providers` gave for `purposes`, and known by their detail.
+    nobody by the consent, which has no index that every entry would pay for. An agreement stands
+    in no index at all: its entries are looked for among those that `providers` gave for
+    `purposes`, and known by their detail.
     """
 
     subject: bytes | None = None

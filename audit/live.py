@@ -38,13 +38,17 @@ def verify_log(
     if state is None:
         findings.add("state", None, "this shard has no log", contradicts=False)
         return Report("", 0, EMPTY_ROOT, findings.all())
-    parts = None
+    parts, least = None, tallies.min_index(connection, shard=shard)
     if deep and keys is not None:
-        parts = PartCheck(findings, keys, pruned=tallies.min_index(connection, shard=shard))
+        parts = PartCheck(findings, keys, pruned=least)
     elif deep:
         findings.add("key", None, "no keys at hand: parts and index", contradicts=False)
     root = _check_entries(connection, shard, findings, parts)
-    return Report(state.origin, state.size, root, findings.all())
+    notes: tuple[str, ...] = ()
+    if parts and parts.later and least:
+        words = "clients are complete from a later number than their first on: the log was pruned"
+        notes = (f"{parts.later} {words}",)
+    return Report(state.origin, state.size, root, findings.all(), notes)
 
 
 def _check_entries(

@@ -26,6 +26,8 @@ class PartCheck:
         self._counted: Counter[tuple[bytes, str]] = Counter()
         self._expired, self._lost = pruned, 0
         """Numbers that are gone, and that no client was yet found to miss."""
+        self.later = 0
+        """Clients whose numbers begin after the first: only from there on is nothing hidden."""
         self._withdrawals = Withdrawals()
 
     def take(
@@ -87,6 +89,7 @@ class PartCheck:
         skipped = number - expected if type(number) is int else -1
         if expected == 1 and 0 <= skipped <= self._expired:
             self._expired -= skipped
+            self.later += skipped > 0
             return True
         if 0 <= skipped <= self._lost:
             self._lost -= skipped

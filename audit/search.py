@@ -88,7 +88,17 @@ class Timeline:
 
     @property
     def complete(self) -> bool:
+        """Nothing is missing from number `complete_from` on."""
         return not self.missing and not self.delayed_missing
+
+    @property
+    def complete_from(self) -> int:
+        """The first number that is vouched for; before it, an entry could be hidden unseen.
+
+        Above 1 where entries have expired or the log was pruned: what lacks is then owned up to
+        as a count, and nothing tells whose it was.
+        """
+        return self.expired + 1
 
 
 def find(

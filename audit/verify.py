@@ -1345,6 +1345,7 @@ def check_numbers(run: Run) -> None:
     Where the first of them have expired, from the first on that is kept.
     """
     counted: Counter[tuple[str, str]] = Counter()
+    begun: dict[tuple[str, str], int] = {}
     gap: int | None = None
     spare, gone = _expired_numbers(run), 0
     for index, label, said in run.texts:
@@ -1360,6 +1361,7 @@ def check_numbers(run: Run) -> None:
             spare, gone = spare - skipped, gone + skipped
         elif skipped and gap is None:
             gap = index
+        begun.setdefault(series, number)
         counted[series] = number
     if counted and gap is None:
         told = ", ".join(str(number) for number in counted.values())
@@ -1367,6 +1369,12 @@ def check_numbers(run: Run) -> None:
         run.notes.append(f"numbered without a gap: {told} entries of {persons} person(s)")
         if gone:
             run.notes.append(f"the first {gone} of these have expired, which the log owns up to")
+        if gone and run.leaves and run.leaves.pruned:
+            since = ", ".join(str(number) for number in begun.values())
+            run.notes.append(
+                f"complete from number {since} on: the log was pruned, and what it no longer holds"
+                " of these persons can not be told from what was hidden"
+            )
     if "client" in run.manifest["filters"] and (gap is not None or not counted):
         run.missing("number", "entries of this person are missing: the record is not complete", gap)
     elif (

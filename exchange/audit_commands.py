@@ -56,6 +56,8 @@ def audit_verify(
         say(f"{report.size} entries, root {report.root.hex()}")
         for each in report.findings:
             say(f"[red]{_told(each)}[/]")
+        for note in report.notes:
+            say(note)
         say(_VERDICTS[report.exit_code])
     raise typer.Exit(report.exit_code)
 

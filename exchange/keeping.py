@@ -7,17 +7,18 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from sqlalchemy.exc import ProgrammingError
 
-from audit import expiry, log, pruning, published, retention, tallies
+from audit import erasure, expiry, log, pruning, published, retention, tallies
 from audit.export import Exported, ExportRefused
 from audit.pruning import NotOwnedUp
 from audit.signer import Frozen, scrub
 from consent.belgian_time import day_in, instant, start_of
-from exchange import key_rotation, log_rotation, token_rotation
+from exchange import key_rotation, log_rotation, records, token_rotation
 from exchange.checkpointing import Elsewhere
 from exchange.exporting import (
     client_bundle,
@@ -36,7 +37,7 @@ from exchange.operations import Line, OperationRefused
 from exchange.services import SHARD, Services
 from exchange.viewing import TELL_OF_INQUIRIES, write_view
 from policies.decision import Refused
-from policies.vocabulary import ClientId, Handle, HandoverId, OrganisationId, Reason
+from policies.vocabulary import NOBODY, ClientId, Handle, HandoverId, OrganisationId, Reason
 
 OPERATOR = Asker("app:operator")
 _OWNER = (
@@ -61,12 +62,24 @@ def clients_erase(services: Services, asked: Mapping[str, Any]) -> Iterator[Line
         basis=asked["basis"],
         request=asked["request"],
     )
+    order = replace(order, besides=_unfound(services, order))
     done = services.writer.submit(erase_client, order).result().value
     if isinstance(done, Refused):
         raise OperationRefused(_why(done))
     services.writer.submit(finish_erasures).result()
     emptied = services.database.empty_journal()
     yield _erased(done) | {"journal_emptied": emptied}
+
+
+def _unfound(services: Services, order: Erasure) -> tuple[int, ...]:
+    with services.database.reading() as connection:
+        client = records.client_known_as(
+            connection, shard=SHARD, organisation=order.holder, handle=order.client
+        )
+    if client.id == NOBODY or client.holder != order.holder:
+        return ()
+    key_id = bytes.fromhex(client.id.replace("-", ""))
+    return tuple(erasure.unfound(services.database.reading, shard=SHARD, key_id=key_id))
 
 
 def clients_delay(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:

@@ -6,6 +6,7 @@ What is personal is on no mirror. What could be made again, and what not, is tol
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,8 @@ def _forget(connection: Connection, key_id: bytes) -> int:
     handovers.forget_client(connection, shard=SHARD, client=client)
     consents.forget_client(connection, shard=SHARD, client=client)
     clients.forget_client(connection, shard=SHARD, client=client)
-    return erasure.shred(connection, shard=SHARD, key_id=key_id)
+    besides = erasure.unfound(lambda: nullcontext(connection), shard=SHARD, key_id=key_id)
+    return erasure.shred(connection, shard=SHARD, key_id=key_id, besides=besides)
 
 
 def _keep_log_keys(connection: Connection, found: Surveyed) -> None:

@@ -23,12 +23,16 @@ OPERATOR = "app:operator"
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """Whose client, on which legal basis and request; both are codes and stand for ever."""
+    """Whose client, on which legal basis and request; both are codes and stand for ever.
+
+    `besides` are entries about the client that the index does not find.
+    """
 
     holder: OrganisationId
     client: Handle
     basis: str
     request: str
+    besides: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ def erase_client(tx: Transaction, order: Erasure) -> Outcome[Erased]:
     if until is not None:
         return _refuse(order, client.id, Reason.SUBJECT_RESTRICTED, until)
     key_id = bytes.fromhex(client.id.replace("-", ""))
-    parts = erasure.shred(tx.connection, shard=tx.shard, key_id=key_id)
+    parts = erasure.shred(tx.connection, shard=tx.shard, key_id=key_id, besides=order.besides)
     recipients = handovers.forget_client(tx.connection, shard=tx.shard, client=client.id)
     consents.forget_client(tx.connection, shard=tx.shard, client=client.id)
     records.forget_client(tx.connection, shard=tx.shard, client=client.id)

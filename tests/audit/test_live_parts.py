@@ -1,13 +1,15 @@
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, event, insert, select, update
 from sqlmodel import col
 
-from audit import log, records
-from audit.erasure import shred
+from audit import erasure, log, records
+from audit.erasure import shred, unfound
 from audit.events import SubjectErased
 from audit.live import verify_log
 from audit.records import AuditIndex, AuditPart, AuditSubject
@@ -185,11 +187,57 @@ def test_what_the_index_hides_is_erased_all_the_same(connection: Connection) -> 
     hidden = update(AuditIndex).where(col(AuditIndex.idx) == first)
     connection.execute(hidden.values(subject_blind=None))
 
-    buried = shred(connection, shard=0, key_id=hers)
+    besides = unfound(lambda: nullcontext(connection), shard=0, key_id=hers)
+    buried = shred(connection, shard=0, key_id=hers, besides=besides)
 
     parts = records.parts_between(connection, shard=0, start=0, stop=41)
     assert buried == sealed > 20
     assert hers not in {part.key_id for part in parts}
+
+
+def test_an_erasure_reads_no_more_parts_when_one_entry_has_had_its_time(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = Ring()
+    a_log(connection, keys, 40)
+    hers = UUID(ANN).bytes
+    first, *_ = (
+        p for p in records.parts_between(connection, shard=0, start=0, stop=41) if p.key_id == hers
+    )
+    at = (col(AuditPart.idx) == first.idx, col(AuditPart.key_id) == hers)
+    gone = {"ct": None, "key_id": None, "state": records.EXPIRED}
+    connection.execute(update(AuditPart).where(*at).values(gone))
+    thinned = update(AuditIndex).where(col(AuditIndex.idx) == first.idx)
+    connection.execute(thinned.values(subject_blind=None))
+    monkeypatch.setattr(erasure, "STRETCH", 16)
+
+    opened: list[list[str]] = []
+
+    @contextmanager
+    def reading() -> Iterator[Connection]:
+        with statements(connection) as seen:
+            opened.append(seen)
+            yield connection
+
+    besides = unfound(reading, shard=0, key_id=hers)
+    with statements(connection) as within:
+        shred(connection, shard=0, key_id=hers, besides=besides)
+
+    reads = [[each for each in seen if "FROM audit_part" in each] for seen in opened]
+    assert [len(each) for each in reads] == [0, 1, 1, 1]
+    assert [each for each in within if "FROM audit_part" in each] == []
+
+
+@contextmanager
+def statements(connection: Connection) -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        seen.append(statement)
+
+    event.listen(connection, "before_cursor_execute", note)
+    yield seen
+    event.remove(connection, "before_cursor_execute", note)
 
 
 def test_a_client_who_returns_after_erasure_counts_from_one(connection: Connection) -> None:

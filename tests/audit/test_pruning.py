@@ -131,7 +131,9 @@ def test_rows_of_the_beginning_are_gone_and_the_upper_tiles_are_not(pruned: Conn
 
 
 def test_a_log_that_was_pruned_is_whole(pruned: Connection, keys: Ring) -> None:
-    assert found(deep(pruned, keys)) == {}
+    report = deep(pruned, keys)
+    assert found(report) == {}
+    assert [note[:22] for note in report.notes] == ["2 clients are complete"]
     require_whole(pruned, shard=0)
     assert verify_heads(pruned, shard=0, everything=True) == ()
     head = head_was_published(pruned, at=3)
@@ -140,6 +142,7 @@ def test_a_log_that_was_pruned_is_whole(pruned: Connection, keys: Ring) -> None:
         timeline = search.timeline(pruned, shard=0, client=client, keys=keys)
         assert (timeline.complete, len(timeline.hits)) == (True, 100)
         assert timeline.expired > 0
+        assert timeline.complete_from == timeline.expired + 1 > 1
 
 
 def test_while_it_is_going_it_is_whole_too(aged: Connection, keys: Ring) -> None:
@@ -196,6 +199,8 @@ def test_bundles_of_it_verify(pruned: Connection, keys: Ring, tmp_path: Path) ->
     record = judged(tmp_path, record_of(source, keys, ANN))
     assert (said(record), record.exit_code) == ({}, 0)
     assert any("without a gap" in note for note in record.notes)
+    first = search.timeline(pruned, shard=0, client=ANN, keys=keys).complete_from
+    assert any(note.startswith(f"complete from number {first} on") for note in record.notes)
     with pytest.raises(ExportRefused, match=f"the entries {GONE} to"):
         range_of(source, start=GONE - 1)
 

@@ -134,7 +134,7 @@ def test_both_series_are_recognised_in_a_log_that_is_made_again(
 ) -> None:
     leaves = [leaf for _, leaf in log.entries(connection, shard=0)]
     empty = log.open_log(connection, shard=1, origin="broker.example/audit/tlog/s0e1")
-    people = People(keys, [UUID(each).bytes for each in (ANN, BEN)], {})
+    people = People(keys, {UUID(each).bytes: keys.of_client(each) for each in (ANN, BEN)}, {})
 
     made = regain(connection, leaves, after=empty, people=people, erased=0)
 

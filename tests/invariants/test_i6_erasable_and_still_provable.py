@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlmodel import SQLModel, col
 
 from audit import export, log
 from audit.live import verify_log
-from audit.records import AuditPart, AuditSubject
+from audit.records import AuditIndex, AuditPart, AuditSubject
 from audit.tile_store import stored_tiles
 from audit.tree import leaf_hash, root_of, verify_consistency, verify_inclusion
 from audit.verify import Report, verify_bundle
@@ -27,6 +27,7 @@ from exchange.samples import samples
 from exchange.security.keys import KeyDestroyed, read_key_ring
 from exchange.services import SHARD, Services, build_services
 from exchange.settings import Settings
+from exchange.transaction import Outcome, Transaction
 from policies.decision import Refused
 from policies.vocabulary import Handle, OrganisationId
 from tests.audit.bundles import members, note_over, policy_for
@@ -105,6 +106,22 @@ def test_nothing_of_an_erased_person_is_found_again(broker: Broker, settings: Se
     assert [name for name, value in canaries.items() if value in after] == []
     assert result["recipients"] == ["vdab-wvl"]
     assert result["parts"] == 2 * len(about_her)
+
+
+def test_what_the_index_hides_of_her_goes_with_the_rest(broker: Broker) -> None:
+    story = broker.story("cl-0005", "vdab-wvl", "P2")
+    client, services = client_of(broker, story), broker.services
+    about_her = [each["index"] for each in logged(services) if each.get("client") == client]
+
+    def hide(tx: Transaction) -> Outcome[None]:
+        row = update(AuditIndex).where(col(AuditIndex.idx) == about_her[1])
+        tx.connection.execute(row.values(subject_blind=None))
+        return Outcome(None)
+
+    services.writer.submit(hide).result(PATIENCE)
+
+    assert erased(broker, story)["parts"] == 2 * len(about_her)
+    assert deep(services).findings == ()
 
 
 @pytest.mark.case("T94")

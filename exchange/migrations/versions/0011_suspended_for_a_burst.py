@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0010_burst", "0009_tenants"
+revision, down_revision = "0011_burst", "0010_kept_back"
 
 
 def upgrade() -> None:
