@@ -64,7 +64,7 @@ def test_the_signer_and_the_watch_outlive_that_every_reader_is_busy(
     finally:
         signing.close()
 
-    assert alive == [True, True]
+    assert alive == [True, True, True]
     assert signed
     assert '"failure": "TimeoutError"' in told
 
