@@ -18,12 +18,12 @@ from exchange.arrival import arrival
 from exchange.checkpointing import Signing
 from exchange.checks import require_fit
 from exchange.database import Unsafe
-from exchange.flows.expire_handovers import expire_handovers
 from exchange.following import follow
 from exchange.observability import log, without_words
 from exchange.publishing import keep_publishing
 from exchange.services import SHARD, VERSION, Services, note_start
 from exchange.settings import Settings
+from exchange.sweeps import SWEEPS, Sweep
 from exchange.threshold import walls
 from exchange.writer import Writer
 
@@ -58,11 +58,18 @@ class Upkeep:
                 self._sweep()
 
     def _sweep(self) -> None:
+        for sweep in SWEEPS:
+            self._attempt(partial(self._wait_for, sweep))
+        # Another process may have erased somebody whose key this one still holds.
+        self._attempt(self._services.keys.forget_destroyed)
+        self._attempt(lambda: follow(self._services))
+
+    def _wait_for(self, sweep: Sweep) -> None:
+        self._services.writer.submit(sweep).result(10)
+
+    def _attempt(self, due: Callable[[], object]) -> None:
         try:
-            self._services.writer.submit(expire_handovers).result(10)
-            # Another process may have erased somebody whose key this one still holds.
-            self._services.keys.forget_destroyed()
-            follow(self._services)
+            due()
         except Exception as error:  # noqa: BLE001 - the thread that watches the writer goes on
             log.warning("sweep.postponed", failure=type(error).__name__)
 

@@ -1,0 +1,16 @@
+"""What is due without anybody asking: commands that the server runs every half minute.
+
+Each takes a transaction alone, does a bounded piece of what is due, and is run again. What a
+sweep marks has happened already for whoever decides: deadlines are read, not waited for.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from exchange.flows.expire_handovers import expire_handovers
+from exchange.transaction import Outcome
+
+Sweep = Callable[..., Outcome[Any]]
+
+SWEEPS: tuple[Sweep, ...] = (expire_handovers,)
+"""In this order; one that fails postpones none of the others."""
