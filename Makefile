@@ -1,5 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
+# How many tests run side by side: a number, or as many as there are cores. Never more than four.
+WORKERS ?= logical
 PACKAGES := adapters audit consent exchange policies
 
 .PHONY: install test cases demo lock format bench bench-security
@@ -19,7 +21,7 @@ test: install
 	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml $(PACKAGES)
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(WORKERS) --maxprocesses 4 --dist worksteal
 
 cases: install
 	$(BIN)/python -m tests.cases.report $(ARGS)

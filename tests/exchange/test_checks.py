@@ -11,9 +11,20 @@ from exchange.admin_socket import AdminSocket
 from exchange.services import SHARD, Services, build_services
 from exchange.settings import Settings
 from tests.builders import Clock
+from tests.conftest import keeping
 from tests.exchange.commands import PATIENCE, note
 from tests.exchange.console import Overdracht, command_line
 from tests.exchange.safes import Outside
+
+
+@pytest.fixture
+def settings(settings: Settings, request: pytest.FixtureRequest) -> Iterator[Settings]:
+    """Where the doctor has nothing to say of the server."""
+    if not settings.database_url:
+        yield settings
+        return
+    with keeping(request.getfixturevalue("postgresql")):
+        yield settings
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ def test_a_fresh_key_is_named_by_its_thumbprint_and_signs() -> None:
         {"d": b64(b"\1" * 32)},
         {"d": b64(bytes(32))},
         {"d": b64(b"\0" + b"\1" * 32)},
-        {"x": jwk()["x"]},
+        pytest.param({"x": jwk()["x"]}, id="of-another"),
         {"crv": "P-384"},
         {"k": "AA"},
     ],
