@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 MOST = 10_000
 """Names that are counted at once. One more is refused: who is not counted is not let in."""
@@ -55,6 +56,25 @@ class Buckets:
             del self._left[name]
 
 
+def sender(address: str) -> str:
+    """Whom to count there: one IPv4 address, or the 64 bits that stand for a network in IPv6.
+
+    Whoever has one address of IPv6 has all 2⁶⁴ of its network (RFC 4291, section 2.5.1). An
+    address of IPv4 written as one of IPv6 is one of IPv4: else all of those were one sender.
+    """
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv6Address) and found.ipv4_mapped is None and found not in _TRANSLATED:
+        return str(IPv6Network((int(found), 64), strict=False))
+    return str(IPv4Address(int(found) & 0xFFFF_FFFF))
+
+
+_TRANSLATED = IPv6Network("64:ff9b::/96")
+"""Addresses of IPv4 as a translator writes them (RFC 6052, section 2.1)."""
+
+
 class Counted:
     """Names of what was counted already. Used from many threads."""
 
@@ -78,7 +98,7 @@ class Limits:
     """So many a minute; 0: as many as you like.
 
     `requests` and `tokens` are an organisation's, `requests_of` those of organisations of a
-    type; `failures` are those of one address to say who it is.
+    type; `failures` are those of one sender (see `sender`) to say who it is.
     """
 
     requests: int = 0
@@ -133,11 +153,11 @@ class Quotas:
 
     def may_try(self, address: str) -> bool:
         """Whether somebody there may still try to say who they are."""
-        return self._failures.take(address, self._limits.failures, look=True)
+        return self._failures.take(sender(address), self._limits.failures, look=True)
 
     def failed(self, address: str) -> None:
         """Count one more who could not say who they are."""
-        self._failures.take(address, self._limits.failures)
+        self._failures.take(sender(address), self._limits.failures)
 
     def _a_minute(self, type: str) -> int:
         return self._limits.requests_of.get(type, self._limits.requests)

@@ -190,7 +190,7 @@ class Settings(BaseSettings):
     """Access tokens an organisation may have in a minute. 0: 120 under `production`."""
 
     failures_a_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    """How often one address may fail to say who it is. 0: 60 under `production`."""
+    """How often one address (IPv6: one /64) may fail to say who it is. 0: 60 under `production`."""
 
     @property
     def limits(self) -> Limits:

@@ -18,7 +18,6 @@ from exchange.api.dependencies import (
     ConsentCaller,
     DirectRoute,
     RequestServices,
-    WithdrawingCaller,
     body_of,
     caller_with,
     json_of,
@@ -91,7 +90,7 @@ async def get_consents(
 @router.post("/consents/{consent}/withdrawal")
 async def post_withdrawal(
     consent: ConsentPath,
-    caller: WithdrawingCaller,
+    caller: ConsentCaller,
     body: Annotated[NewWithdrawal, Depends(body_of(NewWithdrawal))],
     services: RequestServices,
 ) -> Response:

@@ -35,9 +35,14 @@ class Tenant(StrEnum):
 
 
 class Rate(StrEnum):
-    """Which allowance a call is taken from."""
+    """Which allowance a call is taken from. The door asks for it here: see `COUNTED`."""
 
     TOKENS = "tokens"
+    """An organisation's tokens."""
+
+    ENDINGS = "endings"
+    """None: who ends a token of its own is never told to wait for having asked too much."""
+
     QUERIES = "queries"
     CHANGES = "changes"
     WITHDRAWALS = "withdrawals"
@@ -46,6 +51,10 @@ class Rate(StrEnum):
     LOOKS = "looks"
     PUBLIC = "public"
     PROBES = "probes"
+
+
+COUNTED = frozenset({Rate.QUERIES, Rate.CHANGES, Rate.LOOKS})
+"""What is taken from an organisation's requests. Nothing else is ever refused for its quota."""
 
 
 class Data(StrEnum):
@@ -116,7 +125,7 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
         "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
     ),
     ("POST", "/oauth/token"): _for("", Tenant.CALLER, Rate.TOKENS, Data.NONE),
-    ("POST", "/oauth/revocation"): _for("", Tenant.CALLER, Rate.TOKENS, Data.NONE),
+    ("POST", "/oauth/revocation"): _for("", Tenant.CALLER, Rate.ENDINGS, Data.NONE),
     ("GET", "/.well-known/oauth-authorization-server"): _OPEN,
     ("GET", "/.well-known/jwks.json"): _OPEN,
     ("POST", "/v1/audit/search"): _for("audit audit-all", Tenant.CALLER, Rate.LOOKS, Data.PERSONAL),
@@ -139,6 +148,11 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("GET", "/readyz"): _PROBE,
     ("GET", "/metrics"): _PROBE,
 }
+
+
+def rate_of(method: str, path: str) -> Rate:
+    """The allowance of a route, by its path as the router has it."""
+    return DECLARED[method, path.replace(":path}", "}")].rate
 
 
 def _form(path: str) -> re.Pattern[str]:

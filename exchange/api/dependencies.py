@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from consent.belgian_time import instant
 from exchange import records
+from exchange.api.declarations import COUNTED, Rate, rate_of
 from exchange.api.limits import attempt, count_request
 from exchange.api.stray_tokens import refuse_in_address, refuse_in_body
 from exchange.flows.use_proof import use_proof
@@ -73,12 +74,12 @@ async def services_of(request: Request) -> Services:
     return services
 
 
-def caller_with(*scopes: str, stopping: bool = False) -> Callable[[Request], Awaitable[Caller]]:
+def caller_with(*scopes: str) -> Callable[[Request], Awaitable[Caller]]:
     """A dependency: the application behind the access token, if it has one of the scopes.
 
     For routes that run a command of the caller's: that uses up the proof that came with it.
-    For `stopping` there is no quota, and how often others failed to say who they are, from the
-    same address, keeps nobody from it.
+    What the route declares is taken from the quota. For withdrawing there is none, and how often
+    others failed to say who they are, from the same address, keeps nobody from it.
     """
 
     async def caller(request: Request) -> Caller:
@@ -87,11 +88,13 @@ def caller_with(*scopes: str, stopping: bool = False) -> Callable[[Request], Awa
         if "authorization" not in request.headers:
             await refuse_in_body(request, services)
         token = request.headers.get("authorization", "").partition(" ")[2]
-        with attempt(request, services, heard=stopping or services.tokens.knows(token)):
+        rate = rate_of(request.method, request.scope["route"].path)
+        heard = rate is Rate.WITHDRAWALS or services.tokens.knows(token)
+        with attempt(request, services, heard=heard):
             found = await _known_caller(request, services)
         if found.scopes.isdisjoint(scopes):
             raise RequestRefused(NO_SCOPE)
-        if not stopping:
+        if rate in COUNTED:
             await count_request(found, services)
         return found
 
@@ -251,5 +254,3 @@ SummaryCaller = Annotated[Caller, Depends(caller_with("summary"))]
 ConsentCaller = Annotated[Caller, Depends(caller_with("consent"))]
 HandoverCaller = Annotated[Caller, Depends(caller_with("handover"))]
 HandoverOnlooker = Annotated[Caller, Depends(onlooker_with("handover"))]
-# Nobody is ever kept from stopping.
-WithdrawingCaller = Annotated[Caller, Depends(caller_with("consent", stopping=True))]

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from fastapi import Request
 
 from consent.belgian_time import instant
+from exchange.directory import Directory
 from exchange.flows.administer import suspend_for_burst
 from exchange.flows.issue_token import STOPPING, Asked
 from exchange.observability import log
@@ -61,11 +62,7 @@ async def count_request(caller: Caller, services: Services) -> None:
 
     A key in the wrong hands is used fast: an operator looks into it before it goes on.
     """
-    directory, now = services.reads_directory.last, instant(services.clock())
-    if directory is None or not directory.admits(caller, now):
-        directory = await services.reader.run(services.reads_directory.current)
-        if not directory.admits(caller, now):
-            raise RequestRefused(INVALID_TOKEN)
+    directory = await _letting_in(caller, services)
     proof = None if caller.proof is None else caller.proof.name
     kind = directory.type_of(OrganisationId(caller.organisation))
     type = "" if kind is None else kind.value
@@ -76,3 +73,15 @@ async def count_request(caller: Caller, services: Services) -> None:
         log.error("application.suspended", failure="burst")
         await services.writer.run(suspend_for_burst, ApplicationId(caller.application))
     raise RequestRefused(TOO_MANY)
+
+
+async def _letting_in(caller: Caller, services: Services) -> Directory:
+    """The directory that lets the caller in: the one at hand, or else the one that stands now."""
+    now, at_hand = instant(services.clock()), services.reads_directory.last
+    if at_hand is not None and at_hand.admits(caller, now):
+        return at_hand
+    current = await services.reader.run(services.reads_directory.current)
+    # One that has not changed since goes on saying no.
+    if current is at_hand or not current.admits(caller, now):
+        raise RequestRefused(INVALID_TOKEN)
+    return current

@@ -79,6 +79,30 @@ def test_asking_for_as_much_again_is_a_burst_and_is_said_once_a_minute(seconds: 
     assert [quotas.request("e", "employer") for _ in range(2)] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("addresses", "senders"),
+    [
+        (["2001:db8:1:2::1", "2001:db8:1:2:ffff::9", "2001:DB8:1:2::1"], 1),
+        (["2001:db8:1:2::1", "2001:db8:1:3::1"], 2),
+        (["192.0.2.1", "192.0.2.2"], 2),
+        (["192.0.2.1", "::ffff:192.0.2.1", "::ffff:c000:201", "64:ff9b::192.0.2.1"], 1),
+        (["::ffff:192.0.2.1", "::ffff:192.0.2.2"], 2),
+        (["64:ff9b::192.0.2.1", "64:ff9b::192.0.2.2"], 2),
+        (["::1", "127.0.0.1", ""], 3),
+    ],
+)
+def test_who_fails_is_counted_by_address_or_in_ipv6_by_network(
+    seconds: Seconds, addresses: list[str], senders: int
+) -> None:
+    quotas = Quotas(Limits(failures=1), seconds)
+    heard = 0
+    for each in addresses:
+        heard += quotas.may_try(each)
+        quotas.failed(each)
+
+    assert heard == senders
+
+
 def test_production_has_quotas_and_the_demonstration_those_that_are_set() -> None:
     production = Settings(profile="production", tokens_a_minute=7)
     limits = production.limits

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
-from exchange.api.declarations import DECLARED, Data, Rate, Tenant, methods_of
+from exchange.api.declarations import COUNTED, DECLARED, Data, Rate, Tenant, methods_of
 from exchange.flows.administer import EVERY_SCOPE
+from exchange.quotas import Limits, Quotas
 from tests.builders import Broker
 from tests.cases.uniform import UNKNOWN_HANDLE, UNKNOWN_ID, assert_uniform
+from tests.exchange.machines import machine_of
 
 NEEDING = {way: each for way, each in DECLARED.items() if each.scopes}
 IDS = {"client": UNKNOWN_HANDLE, "consent": "c-0000", "handover": UNKNOWN_ID, "index": "0"}
@@ -125,6 +128,29 @@ def test_only_what_stops_something_has_the_reserved_allowance() -> None:
     reserved = [way for way, each in DECLARED.items() if each.rate is Rate.WITHDRAWALS]
 
     assert reserved == [("POST", "/v1/consents/{consent}/withdrawal")]
+
+
+def test_an_address_is_refused_for_the_quota_that_it_declares_and_for_no_other(
+    broker: Broker,
+) -> None:
+    quotas = Quotas(Limits(requests=100, tokens=1), lambda: 0.0)
+    spent = Broker(replace(broker.services, quotas=quotas), broker.clock)
+    machine = machine_of(spent.services)
+    for each in ("destap-ww", "toezicht"):
+        assert quotas.token(each)
+        assert all(quotas.request(each, "") for _ in range(100))
+
+    def told(way: tuple[str, str]) -> int:
+        if way[1].startswith("/oauth/"):
+            form = machine.form() | ({"token": "none"} if way[1].endswith("revocation") else {})
+            return TestClient(spent.app).post(way[1], data=form).status_code
+        scope = next(iter(DECLARED[way].scopes), "client")
+        return asked(with_scopes(spent, WHO_MAY.get(scope, "destap-ww"), scope), way).status_code
+
+    refused = {way for way in DECLARED if told(way) == 429}
+
+    taken = COUNTED | {Rate.TOKENS}
+    assert refused == {way for way, each in DECLARED.items() if each.rate in taken}
 
 
 def test_an_address_knows_its_methods() -> None:
