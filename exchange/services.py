@@ -53,7 +53,7 @@ from exchange.observability import log as log_line
 from exchange.quotas import Quotas
 from exchange.reader import Reader
 from exchange.security.client_assertions import ClientAssertions
-from exchange.security.contexts import RECEIPT
+from exchange.security.contexts import RECEIPT, RECORD
 from exchange.security.dpop import Nonces
 from exchange.security.jose_profile import sign
 from exchange.security.keys import KeyRing, Use
@@ -96,6 +96,7 @@ class Services:
     committer: Committer
     rulebook: Rulebook
     receipts: Receipts
+    records: Receipts
     receipt_key: NoteKey
     """Signs the receipts of the log (audit-log.md, section 6.6), and nothing else."""
     reads_directory: DirectoryReader
@@ -249,6 +250,7 @@ def _services(
         committer=Committer(ring.derived(Use.COMMITMENTS), keys),
         rulebook=Rulebook(Decider(overlay), demo=settings.profile is Profile.DEMO),
         receipts=Receipts(settings.issuer, lambda claims: sign(RECEIPT, claims, receipts)),
+        records=Receipts(settings.issuer, lambda claims: sign(RECORD, claims, receipts)),
         receipt_key=receipt_key(
             origin, hmac.digest(ring.derived(Use.AUDIT_RECEIPT), origin.encode(), "sha256")
         ),

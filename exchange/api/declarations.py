@@ -115,6 +115,9 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("GET", "/v1/consents/{consent}/receipt"): _for(
         "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
     ),
+    ("GET", "/v1/consents/{consent}/record"): _for(
+        "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
+    ),
     ("POST", "/oauth/token"): _for("", Tenant.CALLER, Rate.TOKENS, Data.NONE),
     ("POST", "/oauth/revocation"): _for("", Tenant.CALLER, Rate.TOKENS, Data.NONE),
     ("GET", "/.well-known/oauth-authorization-server"): _OPEN,
