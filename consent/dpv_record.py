@@ -137,7 +137,7 @@ def _granted(grant: Grant, recorded: Recorded) -> dict[str, Any]:
     return {
         "dpv:hasPurpose": list(use.dpv) if use else ["dpv:Purpose"],
         "dpv:hasPersonalData": _data(field.partition(".")[0] for field in sorted(grant.reads)),
-        "dpv:hasProcessing": sorted({term for op in grant.ops for term in operations[op]}),
+        "dpv:hasProcessing": sorted({operations[op] for op in grant.ops}),
         **({"dpv:hasLegalBasis": list(basis)} if "gdpr_basis" in recorded.terms.functions else {}),
         "dpv:hasStorageCondition": _storage(_durations(grant)),
         "dpv:hasConsentStatus": {"@type": _state(state)},

@@ -100,6 +100,8 @@ def _record(resource: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
         named = {"id": notice[0]["code"], "version": notice[0].get("version", "")}
         ours["notice"] = named | ours["notice"]
     lists = _provisions(resource["provision"], problems)
+    if problems.found:
+        return {}
     if resource["status"] == "active" and not lists["grants"]:
         problems.add("status", "nothing_permitted")
     if resource["status"] == "rejected" and lists["grants"]:

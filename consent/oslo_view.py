@@ -61,7 +61,7 @@ def _handling(grant: Grant) -> dict[str, Any]:
         "@type": "dpv:PersonalDataHandling",
         "dct:identifier": grant.id,
         "dpv:hasPurpose": list(use.dpv) if use else ["dpv:Purpose"],
-        "dpv:hasProcessing": sorted({term for op in grant.ops for term in operations[op]}),
+        "dpv:hasProcessing": sorted({operations[op] for op in grant.ops}),
         "dpv:hasPersonalData": sorted({term for each in read for term in categories[each]}),
         "dpv:hasRecipient": f"urn:overdracht:recipient:{grant.recipient}",
         **({"beperking": {"@type": "dct:PeriodOfTime", "term:until": until}} if until else {}),

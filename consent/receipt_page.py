@@ -193,7 +193,7 @@ def _recipient(recipient: str, setting: Setting, language: str) -> str:
     said, (kind, _, rest) = words(language), recipient.partition(":")
     if named(recipient) in setting.names:
         return setting.names[named(recipient)]
-    told: str = said["recipients"].get(rest or kind) or said["types"].get(rest) or recipient
+    told: str = said["types" if kind == "category" else "recipients"].get(rest or kind, recipient)
     return told
 
 

@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from consent.receipt_page import LANGUAGES, language_of, receipt_page
 from consent.views import VIEWS
-from exchange.api.answers import NO_STORE
+from exchange.api.answers import NO_STORE, answer
 from exchange.api.consents import consent_in
 from exchange.api.dependencies import ConsentCaller, RequestServices
 from exchange.api.forms import ConsentPath
@@ -17,13 +17,13 @@ from exchange.flows.view_consents import view_receipt
 from exchange.flows.view_record import RecordLook, view_record
 from exchange.problems import settled
 
-router = APIRouter(prefix="/v1", tags=["consents"])
+router = APIRouter(tags=["consents"])
 
 _JWT, _JOSE, _PAGE = "application/jwt", "application/jose", "text/html"
 Form = Annotated[Literal["dpv", "kantara", "fhir", "oslo"] | None, Query(alias="as")]
 
 
-@router.get("/consents/{consent}/receipt")
+@router.get("/v1/consents/{consent}/receipt")
 async def get_receipt(
     consent: ConsentPath, caller: ConsentCaller, services: RequestServices, request: Request
 ) -> Response:
@@ -45,7 +45,7 @@ async def get_receipt(
     return Response(page, media_type=_PAGE, headers=_saved(language))
 
 
-@router.get("/consents/{consent}/record")
+@router.get("/v1/consents/{consent}/record")
 async def get_record(
     consent: ConsentPath,
     caller: ConsentCaller,
@@ -70,6 +70,12 @@ async def get_record(
     claims = {"iss": services.records.issuer, "iat": int(found.at.timestamp()), "record": made}
     signed = await run_in_threadpool(services.records.sign, claims)
     return Response(signed, media_type=kind, headers=dict(NO_STORE))
+
+
+@router.get("/.well-known/consent-receipt-keys.json")
+async def get_receipt_keys(services: RequestServices) -> Response:
+    """The public keys that receipts and signed records verify with (a JWK set)."""
+    return answer(services.record_keys)
 
 
 def _asks_fhir(request: Request) -> bool:

@@ -122,6 +122,7 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("POST", "/oauth/revocation"): _for("", Tenant.CALLER, Rate.TOKENS, Data.NONE),
     ("GET", "/.well-known/oauth-authorization-server"): _OPEN,
     ("GET", "/.well-known/jwks.json"): _OPEN,
+    ("GET", "/.well-known/consent-receipt-keys.json"): _OPEN,
     ("POST", "/v1/audit/search"): _for("audit audit-all", Tenant.CALLER, Rate.LOOKS, Data.PERSONAL),
     ("POST", "/v1/audit/exports"): _for(
         "audit audit-all", Tenant.CALLER, Rate.LOOKS, Data.PERSONAL
