@@ -182,6 +182,14 @@ _CHANGES = (
     )
     .order_by(col(ConsentChange.version).desc())
 )
+_STATES_OF = (
+    select(col(ConsentChange.state), col(ConsentChange.changed_at), col(ConsentChange.via))
+    .where(
+        col(ConsentChange.shard) == bindparam("in_shard"),
+        col(ConsentChange.consent) == bindparam("of_id"),
+    )
+    .order_by(col(ConsentChange.version))
+)
 _USES = select(col(GrantUse.consent), col(GrantUse.grant_id), col(GrantUse.uses)).where(
     col(GrantUse.shard) == bindparam("in_shard"),
     col(GrantUse.consent).in_(bindparam("of_ids", expanding=True)),
@@ -302,6 +310,14 @@ def changes_of(
     """Version and sealed content of every change, newest first."""
     rows = connection.execute(_CHANGES, {"in_shard": shard, "of_id": consent})
     return [(version, sealed) for version, sealed in rows]
+
+
+def states_of(
+    connection: Connection, *, shard: int, consent: ConsentId
+) -> Sequence[tuple[str, int, str | None]]:
+    """State, instant and way of every change, oldest first."""
+    rows = connection.execute(_STATES_OF, {"in_shard": shard, "of_id": consent})
+    return [(state, changed_at, via) for state, changed_at, via in rows]
 
 
 def uses_of(

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,9 +53,9 @@ from exchange.observability import log as log_line
 from exchange.quotas import Quotas
 from exchange.reader import Reader
 from exchange.security.client_assertions import ClientAssertions
-from exchange.security.contexts import RECEIPT
+from exchange.security.contexts import RECEIPT, RECORD
 from exchange.security.dpop import Nonces
-from exchange.security.jose_profile import sign
+from exchange.security.jose_profile import publish, sign
 from exchange.security.keys import KeyRing, Use
 from exchange.security.tokens import AccessTokens, Caller, signer_from_jwk
 from exchange.security.used_assertions import UsedAssertions
@@ -96,6 +96,9 @@ class Services:
     committer: Committer
     rulebook: Rulebook
     receipts: Receipts
+    records: Receipts
+    record_keys: Mapping[str, object]
+    """The public keys of both, as a JWK set."""
     receipt_key: NoteKey
     """Signs the receipts of the log (audit-log.md, section 6.6), and nothing else."""
     reads_directory: DirectoryReader
@@ -249,6 +252,8 @@ def _services(
         committer=Committer(ring.derived(Use.COMMITMENTS), keys),
         rulebook=Rulebook(Decider(overlay), demo=settings.profile is Profile.DEMO),
         receipts=Receipts(settings.issuer, lambda claims: sign(RECEIPT, claims, receipts)),
+        records=Receipts(settings.issuer, lambda claims: sign(RECORD, claims, receipts)),
+        record_keys=publish([receipts.public_jwk()]),
         receipt_key=receipt_key(
             origin, hmac.digest(ring.derived(Use.AUDIT_RECEIPT), origin.encode(), "sha256")
         ),

@@ -13,6 +13,7 @@ from consent.lifecycle import releases
 from consent.register import ConsentView
 from exchange.api.answers import answer
 from exchange.api.clients import handle_in
+from exchange.api.consent_bodies import consent_body_of
 from exchange.api.dependencies import (
     Body,
     ConsentCaller,
@@ -20,15 +21,14 @@ from exchange.api.dependencies import (
     RequestServices,
     body_of,
     caller_with,
-    json_of,
     let_in_unwritten,
     services_of,
 )
 from exchange.api.forms import CONSENT, ClientPath, ConsentPath, ShortCode, instant_text
 from exchange.flows.give_consent import ConsentOrder, give_consent
-from exchange.flows.view_consents import view_consents, view_receipt
+from exchange.flows.view_consents import view_consents
 from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
-from exchange.problems import INVALID_CONTENT, RequestRefused, settled
+from exchange.problems import settled
 from exchange.writer import Busy
 from policies.vocabulary import ConsentId, ConsentState, GrantId
 
@@ -54,10 +54,9 @@ _caller = caller_with("consent")
 async def post_consent(client: ClientPath, request: Request) -> Response:
     """Record what a client agreed to and what not; the receipt is for the client."""
     services, caller = await services_of(request), await _caller(request)
-    body = await json_of(request)
-    if not isinstance(body, dict):
-        raise RequestRefused(INVALID_CONTENT, (("body", "object_needed"),))
-    order = ConsentOrder(handle_in(client), body)
+    handle = handle_in(client)
+    body = await consent_body_of(request, handle, caller)
+    order = ConsentOrder(handle, body)
     given = settled(await services.writer.run(give_consent, caller, order, services.receipts))
     body_out = {
         "consent": given.consent,
@@ -115,15 +114,6 @@ async def post_withdrawal(
         "withdrawn_at": instant_text(ended.at),
     }
     return answer(body_out)
-
-
-@router.get("/consents/{consent}/receipt")
-async def get_receipt(
-    consent: ConsentPath, caller: ConsentCaller, services: RequestServices
-) -> Response:
-    """The receipt that the client was given (a compact JWS), byte for byte."""
-    receipt = settled(await services.writer.run(view_receipt, caller, consent_in(consent)))
-    return Response(receipt, media_type="application/jwt", headers={"Cache-Control": "no-store"})
 
 
 def consent_in(text: str) -> ConsentId:

@@ -124,10 +124,14 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("GET", "/v1/consents/{consent}/receipt"): _for(
         "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
     ),
+    ("GET", "/v1/consents/{consent}/record"): _for(
+        "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
+    ),
     ("POST", "/oauth/token"): _for("", Tenant.CALLER, Rate.TOKENS, Data.NONE),
     ("POST", "/oauth/revocation"): _for("", Tenant.CALLER, Rate.ENDINGS, Data.NONE),
     ("GET", "/.well-known/oauth-authorization-server"): _OPEN,
     ("GET", "/.well-known/jwks.json"): _OPEN,
+    ("GET", "/.well-known/consent-receipt-keys.json"): _OPEN,
     ("POST", "/v1/audit/search"): _for("audit audit-all", Tenant.CALLER, Rate.LOOKS, Data.PERSONAL),
     ("POST", "/v1/audit/exports"): _for(
         "audit audit-all", Tenant.CALLER, Rate.LOOKS, Data.PERSONAL

@@ -212,15 +212,18 @@ def body_of(model: type[M]) -> Callable[[Request], Awaitable[M]]:
     return body
 
 
-async def json_of(request: Request, most: int | None = None) -> Any:
+async def json_of(
+    request: Request, most: int | None = None, types: re.Pattern[str] = JSON_TYPE
+) -> Any:
     """The JSON value of the body. Refuses what two readers could understand differently.
 
     `most` bytes of it are taken; where nothing is said, what the settings give a small body.
+    `types` are the media types that the address takes.
     """
     services: Services = request.app.state.services
     await refuse_in_body(request, services)
     # A type that a form of another site can send without asking first is never taken.
-    if not JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
+    if not types.fullmatch(request.headers.get("content-type", "")):
         raise RequestRefused(MALFORMED, (("content-type", "application/json_needed"),))
     raw = await request.body()
     try:

@@ -165,6 +165,18 @@ RECEIPT: Final = Context(
 )
 """What a client keeps of a consent. It has no end: a receipt is proof for as long as it is kept."""
 
+RECORD: Final = Context(
+    name="record",
+    types=("consent-record+jwt",),
+    algorithms=_OURS,
+    required=frozenset({"iss", "iat"}),
+    open=True,
+    max_token=786_432,
+    max_claims=524_288,
+    max_depth=16,
+)
+"""A consent as its controller shows it to others, in a form of theirs. Proof, like a receipt."""
+
 SIGNED_SUMMARY: Final = Context(
     name="signed-summary",
     types=("intake-summary+jwt",),

@@ -131,6 +131,8 @@ class TestT41ForeignIds:
             stranger.get(f"/v1/handovers/{UNKNOWN_ID}"),
             stranger.get(f"/v1/consents/{story.consent}/receipt"),
             stranger.get("/v1/consents/c-0000/receipt"),
+            stranger.get(f"/v1/consents/{story.consent}/record"),
+            stranger.get("/v1/consents/c-0000/record"),
             stranger.post(f"/v1/consents/{story.consent}/withdrawal", json={"via": "sms_link"}),
             stranger.post("/v1/consents/c-0000/withdrawal", json={"via": "sms_link"}),
         )

@@ -54,6 +54,7 @@ def test_t29_a_proof_counts_once_at_every_protected_address(
         (holder, "GET", f"{client}/consents", None),
         (holder, "POST", f"{client}/consents", dict(story.sample.consent)),
         (holder, "GET", f"/v1/consents/{story.consent}/receipt", None),
+        (holder, "GET", f"/v1/consents/{story.consent}/record", None),
         (holder, "POST", f"/v1/consents/{story.consent}/withdrawal", {"via": "portal"}),
         (
             holder,

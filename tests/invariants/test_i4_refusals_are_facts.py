@@ -179,6 +179,7 @@ DOORS: dict[str, tuple[str, str, str, dict[str, Any] | None]] = {
     "consents": (HOLDER, "GET", "/v1/clients/{client}/consents", None),
     "withdrawal": (HOLDER, "POST", "/v1/consents/{consent}/withdrawal", {"via": "portal"}),
     "receipt": (HOLDER, "GET", "/v1/consents/{consent}/receipt", None),
+    "record": (HOLDER, "GET", "/v1/consents/{consent}/record", None),
     "handover": (PARTNER, "GET", "/v1/handovers/{handover}", None),
     "acceptance": (PARTNER, "POST", "/v1/handovers/{handover}/acceptance", {}),
     "closure": (PARTNER, "POST", "/v1/handovers/{handover}/closure", {}),
