@@ -38,6 +38,7 @@ class ConsentView:
     suspended: bool
     version: int
     given_at: datetime
+    renewed_at: datetime
     terms: Terms
 
 
@@ -59,6 +60,7 @@ def consents_of(
             row.suspended,
             row.version,
             time_of(row.given_at),
+            time_of(row.renewed_at),
             sealed.terms_of(shard, row, sealing),
         )
         for row in rows
@@ -112,6 +114,12 @@ def facts_about(
     limited = {consent for consent, _ in matched.limited}
     uses = records.uses_of(connection, shard=shard, consents=limited) if limited else {}
     return facts_from(matched, asking, Now(moment, today, asking.happened, notices, uses))
+
+
+def is_held(connection: Connection, *, shard: int, consent: ConsentId) -> bool:
+    """Whether the consent is held now."""
+    row = records.consent_to_change(connection, shard=shard, consent=consent)
+    return row is not None and row.suspended
 
 
 def standing(connection: Connection, *, shard: int) -> list[ConsentId]:

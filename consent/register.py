@@ -13,11 +13,14 @@ from consent.changes import (
     Changed,
     Withdrawn,
     count_use,
+    fall_due,
     give,
     invalidate,
     renew,
     resume,
+    revoke,
     suspend,
+    suspend_speaking_of,
     withdraw,
 )
 from consent.looking import (
@@ -26,6 +29,7 @@ from consent.looking import (
     ConsentView,
     consents_of,
     facts_about,
+    is_held,
     receipt_of,
     standing,
 )
@@ -47,15 +51,19 @@ __all__ = [
     "consents_of",
     "count_use",
     "facts_about",
+    "fall_due",
     "give",
     "invalidate",
+    "is_held",
     "keep_notice",
     "notices_in",
     "receipt_of",
     "renew",
     "resume",
+    "revoke",
     "standing",
     "suspend",
+    "suspend_speaking_of",
     "withdraw",
 ]
 

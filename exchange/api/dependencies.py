@@ -249,6 +249,7 @@ RequestServices = Annotated[Services, Depends(services_of)]
 ClientCaller = Annotated[Caller, Depends(caller_with("client"))]
 SummaryCaller = Annotated[Caller, Depends(caller_with("summary"))]
 ConsentCaller = Annotated[Caller, Depends(caller_with("consent"))]
+ConsentOnlooker = Annotated[Caller, Depends(onlooker_with("consent"))]
 HandoverCaller = Annotated[Caller, Depends(caller_with("handover"))]
 HandoverOnlooker = Annotated[Caller, Depends(onlooker_with("handover"))]
 # Nobody is ever kept from stopping.
