@@ -55,7 +55,7 @@ _STANDING = (
     .where(
         _IN_SHARD,
         col(Consent.id) > bindparam("after_id"),
-        col(Consent.renewed_at) < bindparam("before"),
+        col(Consent.renewed_at) <= bindparam("by"),
         col(Consent.state).in_([state for state in ConsentState if releases(state)]),
         col(Consent.suspended).is_(False),
     )
@@ -97,8 +97,8 @@ def due_of(
 
 
 def standing_since(
-    connection: Connection, *, shard: int, before: int, after: str, most: int
+    connection: Connection, *, shard: int, by: int, after: str, most: int
 ) -> list[ConsentId]:
-    """Consents that stand, were last agreed to before then, and are not held; by id."""
-    key = {"in_shard": shard, "before": before, "after_id": after, "most": most}
+    """Consents that stand, were last agreed to by then, and are not held; by id."""
+    key = {"in_shard": shard, "by": by, "after_id": after, "most": most}
     return [ConsentId(each) for each in connection.scalars(_STANDING, key)]

@@ -34,7 +34,7 @@ def speaks_of(terms: Terms, controller: str, organisations: Iterable[str]) -> bo
 def awaits_renewal(terms: Terms, controller: str, renewed_at: int, mergers: Mergers) -> bool:
     """Whether one side of a merger since the client's last yes is spoken of."""
     return any(
-        renewed_at < each.at and speaks_of(terms, controller, (old, each.into))
+        renewed_at <= each.at and speaks_of(terms, controller, (old, each.into))
         for old, each in mergers.items()
     )
 

@@ -24,7 +24,7 @@ def invalidate_consent(tx: Transaction, caller: Caller, order: Changing) -> Outc
     )
     if isinstance(changed, Refused):
         return refused(caller, order.consent, changed, order.via)
-    event = ConsentInvalidated(**said_by(caller, changed.client, order))
+    event = ConsentInvalidated(**said_by(caller, changed.client, order), reason=order.via)
     told = end_uncovered(tx, caller.application, changed.client)
     stands = NowStands(order.consent, changed.state, changed.suspended, changed.version)
     return Outcome(stands, (event, *told))

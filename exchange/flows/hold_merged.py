@@ -24,7 +24,7 @@ def hold_merged(tx: Transaction, most: int = 100) -> Outcome[int]:
     if merging is None:
         return Outcome(0)
     found = agenda.standing_since(
-        tx.connection, shard=tx.shard, before=merging.at, after=merging.after, most=most
+        tx.connection, shard=tx.shard, by=merging.at, after=merging.after, most=most
     )
     events = [event for each in found if (event := _held(tx, each, merging)) is not None]
     done = len(found) < most

@@ -29,8 +29,8 @@ def test_the_controller_and_whoever_a_standing_grant_names_are_spoken_of() -> No
 def test_only_a_yes_from_after_the_merger_counts() -> None:
     said = terms()
 
-    assert awaits_renewal(said, HOLDER, micros(NOON), MERGED)
-    assert not awaits_renewal(said, HOLDER, micros(NOON + TICK), MERGED)
+    assert awaits_renewal(said, HOLDER, micros(NOON + TICK), MERGED)
+    assert not awaits_renewal(said, HOLDER, micros(NOON + 2 * TICK), MERGED)
     assert not awaits_renewal(said, HOLDER, micros(NOON), {})
 
 
