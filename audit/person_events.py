@@ -274,6 +274,13 @@ class ConsentInvalidated(ConsentChanged):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRevoked(ConsentChanged):
+    """Somebody else who may ended a consent; `via` says who, as a code."""
+
+    kind = "consent.revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentSuspended(ConsentChanged):
     """A consent does not count until it is confirmed."""
 

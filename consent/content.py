@@ -20,13 +20,17 @@ SECRECY_RELEASE = "secrecy_release"
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """In which capacity the client agreed. `adult_at` is set for whoever was a minor."""
+    """In which capacity the client agreed. `adult_at` is set for whoever was a minor.
+
+    From `mandate_until` on, who decided in the client's place may do so no longer.
+    """
 
     type: str
     assessed_by: str | None = None
     on: str | None = None
     parents: str | None = None
     adult_at: int | None = None
+    mandate_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,11 @@ def _instant() -> Any:
 
 
 class Consent(SQLModel, table=True):
-    """One client's word to one controller, as it stands. `sealed` holds what it says."""
+    """One client's word to one controller, as it stands. `sealed` holds what it says.
+
+    From `due_at` on somebody must look at it: 0 means now (rows of before the column are 0),
+    nothing never again.
+    """
 
     __table_args__ = (
         PrimaryKeyConstraint("shard", "id", name="pk_consent"),
@@ -46,6 +50,8 @@ class Consent(SQLModel, table=True):
         CheckConstraint("version >= 1", name="ck_consent_version"),
         CheckConstraint(f"length(sealed) <= {_LONGEST_SEALED}", name="ck_consent_sealed"),
         Index("ix_consent_client", "shard", "client"),
+        Index("ix_consent_due", "shard", "due_at"),
+        Index("ix_consent_of_controller", "shard", "controller", "suspended", "due_at", "id"),
     )
 
     shard: int
@@ -59,6 +65,9 @@ class Consent(SQLModel, table=True):
     changed_at: int = _instant()
     suspended: bool
     sealed: bytes
+    due_at: int | None = Field(
+        default=None, sa_column=Column(BigInteger, nullable=True, server_default="0")
+    )
 
 
 class ConsentChange(SQLModel, table=True):
@@ -162,17 +171,13 @@ _STANDING = (
 )
 # The row lock is a second net on PostgreSQL, for statements from outside the writer.
 _TO_CHANGE = select(*_ROW).where(_IN_SHARD, col(Consent.id) == bindparam("of_id")).with_for_update()
-_ADDED = ("shard", *ConsentRow._fields)
+_ADDED = ("shard", *ConsentRow._fields, "due_at")
 _CHANGED = ("shard", "consent", "version", "state", "suspended", "changed_at", "via", "sealed")
+_CHANGING = ("state", "version", "renewed_at", "changed_at", "suspended", "sealed")
 _CHANGE = (
     update(Consent)
     .where(_IN_SHARD, col(Consent.id) == bindparam("of_id"))
-    .values(
-        {
-            name: bindparam(f"new_{name}")
-            for name in ("state", "version", "renewed_at", "changed_at", "suspended", "sealed")
-        }
-    )
+    .values({name: bindparam(f"new_{name}") for name in (*_CHANGING, "due_at")})
 )
 _CHANGES = (
     select(col(ConsentChange.version), col(ConsentChange.sealed))
@@ -261,18 +266,18 @@ def standing(connection: Connection, *, shard: int, states: Sequence[str]) -> li
     return list(connection.scalars(_STANDING, {"in_shard": shard, "in_states": list(states)}))
 
 
-def add_consent(connection: Connection, *, shard: int, row: ConsentRow) -> None:
+def add_consent(connection: Connection, *, shard: int, row: ConsentRow, due_at: int | None) -> None:
     """Add a consent. Raises `IntegrityError` when the id is taken or a column does not fit."""
-    _add(connection, "consent", _ADDED, (shard, *row))
+    _add(connection, "consent", _ADDED, (shard, *row, due_at))
 
 
-def change_consent(connection: Connection, *, shard: int, row: ConsentRow) -> None:
+def change_consent(
+    connection: Connection, *, shard: int, row: ConsentRow, due_at: int | None
+) -> None:
     """Bring the row to how the consent stands now. Id, client, controller, giving stay."""
     new = {f"new_{name}": value for name, value in row._asdict().items() if name in _CHANGING}
-    connection.execute(_CHANGE, {"in_shard": shard, "of_id": row.id, **new})
-
-
-_CHANGING = frozenset({"state", "version", "renewed_at", "changed_at", "suspended", "sealed"})
+    key = {"in_shard": shard, "of_id": row.id, "new_due_at": due_at}
+    connection.execute(_CHANGE, key | new)
 
 
 def add_change(

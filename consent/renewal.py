@@ -8,6 +8,7 @@ from typing import Any
 from consent.belgian_time import day_in, day_of, end_of, instant
 from consent.content import Evidence, Grant, Shown, Terms
 from consent.forms import RENEWAL
+from consent.mergers import NONE_MERGED, Mergers, successor
 from consent.shape import Problems
 from consent.terms import NoticeKnown, TermsRefused, evidence_in, evidence_lacking, notice_in
 from policies.decision import Refused
@@ -44,13 +45,13 @@ def read_renewal(body: Mapping[str, Any], *, at: datetime, notice_known: NoticeK
     return renewal
 
 
-def renewed(terms: Terms, renewal: Renewal, moment: int) -> Terms:
+def renewed(terms: Terms, renewal: Renewal, moment: int, mergers: Mergers = NONE_MERGED) -> Terms:
     """The terms on another notice and evidence. What was withdrawn stays so."""
     return replace(
         terms,
         notice=renewal.notice,
         evidence=renewal.evidence,
-        grants=tuple(_renewed_grant(grant, renewal, moment) for grant in terms.grants),
+        grants=tuple(_renewed_grant(grant, renewal, moment, mergers) for grant in terms.grants),
     )
 
 
@@ -72,11 +73,11 @@ def not_renewable(terms: Terms, moment: int) -> Refused | None:
     return None
 
 
-def _renewed_grant(grant: Grant, renewal: Renewal, moment: int) -> Grant:
+def _renewed_grant(grant: Grant, renewal: Renewal, moment: int, mergers: Mergers) -> Grant:
     if grant.withdrawn:
         return grant
     kind, _, name = grant.recipient.partition(":")
-    recipient = grant.recipient
+    recipient = successor(grant.recipient, mergers)
     if kind == "partnership":
         recipient = f"partnership:{name.partition('@')[0]}@{day_of(moment).isoformat()}"
     return replace(grant, recipient=recipient, end=renewal.end or grant.end)

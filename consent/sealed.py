@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 from consent import records
 from consent.belgian_time import instant
 from consent.content import Terms, canonical, from_bytes, to_bytes
+from consent.ending import due_at
+from consent.lifecycle import Stands
 from consent.records import ConsentRow
 from consent.standing import Said
 from policies.vocabulary import ClientId, ConsentId, ConsentState
@@ -53,8 +55,8 @@ def add(
     receipt: str | None,
 ) -> None:
     """Add a consent and the beginning of its history."""
-    sealed = sealing.seal(row.client, to_bytes(terms), _stands(shard, row))
-    records.add_consent(connection, shard=shard, row=row._replace(sealed=sealed))
+    row = row._replace(sealed=sealing.seal(row.client, to_bytes(terms), _stands(shard, row)))
+    records.add_consent(connection, shard=shard, row=row, due_at=due(row, terms, row.given_at))
     _remember(connection, shard, row, terms, sealing, via=None, receipt=receipt)
 
 
@@ -72,9 +74,15 @@ def change(
     """Bring a consent to how it stands now, one version on, and add that to its history."""
     row = row._replace(version=row.version + 1, changed_at=instant(at))
     row = row._replace(sealed=sealing.seal(row.client, to_bytes(terms), _stands(shard, row)))
-    records.change_consent(connection, shard=shard, row=row)
+    records.change_consent(connection, shard=shard, row=row, due_at=due(row, terms, row.changed_at))
     _remember(connection, shard, row, terms, sealing, via=via, receipt=receipt)
     return row
+
+
+def due(row: ConsentRow, terms: Terms, now: int) -> int | None:
+    """From when on somebody must look at it, as it stands."""
+    stands = Stands(ConsentState(row.state), row.suspended)
+    return due_at(stands, terms, row.renewed_at, now)
 
 
 def last_receipt(

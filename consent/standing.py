@@ -144,7 +144,7 @@ def _on_hold(said: Said, grant: Grant, now: Now) -> bool:
 
 
 def _too_old(said: Said, grant: Grant, now: Now) -> bool:
-    return now.moment >= _lapses(said.renewed_at)
+    return now.moment >= lapses(said.renewed_at)
 
 
 def _come_of_age(said: Said, grant: Grant, now: Now) -> bool:
@@ -181,7 +181,8 @@ _ENDINGS: tuple[tuple[Reason, Callable[[Said, Grant, Now], bool]], ...] = (
 
 
 @lru_cache(maxsize=4096)
-def _lapses(renewed_at: int) -> int:
+def lapses(renewed_at: int) -> int:
+    """The instant from which on it gives nothing without renewal (H9)."""
     return months_after(renewed_at, MONTHS_AT_MOST)
 
 

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 from exchange.api import (
     audit,
     clients,
+    consent_changes,
     consent_records,
     consents,
     handovers,
@@ -85,6 +86,7 @@ def create_app(services: Services) -> FastAPI:
         clients,
         consents,
         consent_records,
+        consent_changes,
         *ours,
         audit,
         tlog,

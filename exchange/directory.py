@@ -6,7 +6,7 @@ version number under the lock, and the rest only when that has moved.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, Column, Connection, bindparam, delete, insert
 from sqlmodel import Field, SQLModel, col
 
 from audit.prepared import Answer, Asked, Prepared, together
+from consent.mergers import Merger, Mergers
 from consent.notices import NoticeLibrary
 from consent.register import notices_in
 from exchange.ended import ended_tokens, retired_keys, token_name
@@ -31,6 +32,8 @@ from policies.organisations import (
 )
 from policies.text_scan import Scanner, scanner
 from policies.vocabulary import ApplicationId, OrganisationId, OrganisationType
+
+_MERGER = "merger"
 
 
 class DirectoryState(SQLModel, table=True):
@@ -135,6 +138,7 @@ class Directory:
     ended: frozenset[bytes] = frozenset()
     token_keys: tuple[tuple[Mapping[str, Any], int], ...] = ()
     """Public keys of our own that sign no more, and until when (µs) their tokens count."""
+    mergers: Mergers = field(default_factory=dict)
     _flows: dict[tuple[Any, ...], tuple[FlowFacts, ...]] = field(default_factory=dict, repr=False)
     _facts: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
 
@@ -307,6 +311,9 @@ def read_directory(connection: Connection, *, shard: int, version: int) -> Direc
         applications=_applications(connection, shard),
         notices=notices_in(connection, shard=shard),
         token_keys=retired_keys(connection, shard=shard),
+        mergers={
+            each.organisation: Merger(each.into, each.at) for each in _mergings(connection, shard)
+        },
     )
 
 
@@ -348,6 +355,32 @@ def put_documents(
         old = (col(DirectoryEntry.shard) == shard) & (col(DirectoryEntry.kind) == kind)
         connection.execute(delete(DirectoryEntry).where(old, col(DirectoryEntry.id).in_(list(new))))
         connection.execute(insert(DirectoryEntry), rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Merging:
+    """A merger, and how far its look at all consents has come: `after` is the last one seen."""
+
+    organisation: OrganisationId
+    into: OrganisationId
+    at: int
+    after: str = ""
+    done: bool = False
+
+
+def merging(connection: Connection, *, shard: int) -> Merging | None:
+    """A merger for which not all consents have been looked at, if there is one."""
+    return next((each for each in _mergings(connection, shard) if not each.done), None)
+
+
+def put_merging(connection: Connection, *, shard: int, merging: Merging) -> None:
+    """Keep how far it has come. Nobody reads that but the sweep: the directory has not moved."""
+    new = {str(merging.organisation): asdict(merging)}
+    put_documents(connection, shard=shard, kind=_MERGER, new=new)
+
+
+def _mergings(connection: Connection, shard: int) -> list[Merging]:
+    return [Merging(**each) for each in documents(connection, shard=shard, kind=_MERGER).values()]
 
 
 def add_application(connection: Connection, application: Application) -> None:

@@ -7,10 +7,12 @@ sweep marks has happened already for whoever decides: deadlines are read, not wa
 from collections.abc import Callable
 from typing import Any
 
+from exchange.flows.end_due_consents import end_due_consents
 from exchange.flows.expire_handovers import expire_handovers
+from exchange.flows.hold_merged import hold_merged
 from exchange.transaction import Outcome
 
 Sweep = Callable[..., Outcome[Any]]
 
-SWEEPS: tuple[Sweep, ...] = (expire_handovers,)
+SWEEPS: tuple[Sweep, ...] = (expire_handovers, end_due_consents, hold_merged)
 """In this order; one that fails postpones none of the others."""

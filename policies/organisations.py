@@ -117,6 +117,8 @@ class Organisation:
     only_sections: tuple[Section, ...] | None = None
     acm: AcmCodes | None = None
     note: str | None = None
+    successor: OrganisationId | None = None
+    """What became of it, if it was merged into another: then it takes part no longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +171,7 @@ def read_directory(document: object) -> Directory:
     """The whole directory from its document.
 
     Raises `UnfitDocument` when a member is missing, unknown or of another kind, when two
-    entries have one id, or when a partnership names somebody who is not in the directory.
+    entries have one id, or when a partnership or a successor is not in the directory.
     """
     directory = _directory(document, "")
     ids = [each.id for each in directory.organisations]
@@ -180,6 +182,9 @@ def read_directory(document: object) -> Directory:
     for index, each in enumerate(directory.partnerships):
         if not {*each.always_members, *(member.org for member in each.members)} <= set(ids):
             raise UnfitDocument(f"partnerships[{index}]", "names an unknown organisation")
+    for index, known in enumerate(directory.organisations):
+        if known.successor == known.id or (known.successor and known.successor not in ids):
+            raise UnfitDocument(f"organisations[{index}].successor", "is no other organisation")
     return directory
 
 
@@ -188,7 +193,7 @@ def recipient_facts(organisation: Organisation, on: date) -> RecipientFacts:
     only = organisation.only_sections
     return RecipientFacts(
         type=organisation.type,
-        accredited=organisation.accreditation.holds(on),
+        accredited=organisation.successor is None and organisation.accreditation.holds(on),
         in_eea=organisation.in_eea,
         insz_authorised=organisation.insz_authorisation.holds(on),
         secrecy=organisation.secrecy_regime is Secrecy.PROFESSIONAL,
@@ -247,6 +252,7 @@ _organisation = record(
             record(AcmCodes, {"vo_doelgroepcode": text("BUR|GID|LB|OV|EA"), "vo_orgcode": _word})
         ),
         "note": _word,
+        "successor": maybe(_org),
     },
 )
 _partnership = record(

@@ -9,7 +9,8 @@ from pydantic import Field, StringConstraints
 
 from consent.belgian_time import instant
 from consent.content import Terms, grant_document
-from consent.lifecycle import releases
+from consent.ending import ending, over
+from consent.lifecycle import dpv_state, releases
 from consent.register import ConsentView
 from exchange.api.answers import answer
 from exchange.api.clients import handle_in
@@ -126,7 +127,10 @@ def _shown(view: ConsentView, now: int) -> dict[str, Any]:
     return {
         "consent": view.consent,
         "state": _state_at(view, now),
+        "term": dpv_state(_state_at(view, now)),
         "suspended": view.suspended,
+        "version": view.version,
+        **_end(view),
         "grants": [grant_document(grant) for grant in terms.grants],
         "denials": [
             {"sections": list(each.sections), "recipient": each.recipient} for each in terms.denials
@@ -144,8 +148,15 @@ def _shown(view: ConsentView, now: int) -> dict[str, Any]:
     }
 
 
+def _end(view: ConsentView) -> dict[str, Any]:
+    """When it ends by itself, and why; nothing for one that has ended."""
+    if not releases(view.state):
+        return {}
+    end = ending(view.terms, instant(view.renewed_at))
+    return {"ends_at": instant_text(end.at), "ends_because": end.because}
+
+
 def _state_at(view: ConsentView, now: int) -> ConsentState:
     """How it stands; a consent of which every grant is over has expired."""
-    ends = [grant.end for grant in view.terms.grants if not grant.withdrawn]
-    over = bool(ends) and all(end is not None and end <= now for end in ends)
-    return ConsentState.EXPIRED if over and releases(view.state) else view.state
+    has_ended = over(view.terms, instant(view.renewed_at)).at <= now
+    return ConsentState.EXPIRED if has_ended and releases(view.state) else view.state

@@ -85,6 +85,7 @@ def _for(scopes: str, tenant: Tenant, rate: Rate, data: Data) -> Declaration:
 
 
 _STEP = _for("handover", Tenant.PARTY, Rate.CHANGES, Data.CODES)
+_CHANGE = _for("consent", Tenant.HOLDER, Rate.CHANGES, Data.CODES)
 _OPEN = _for("", Tenant.NOBODY, Rate.PUBLIC, Data.PUBLIC)
 _PROBE = _for("", Tenant.NOBODY, Rate.PROBES, Data.NONE)
 
@@ -121,6 +122,14 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("POST", "/v1/consents/{consent}/withdrawal"): _for(
         "consent", Tenant.HOLDER, Rate.WITHDRAWALS, Data.CODES
     ),
+    ("GET", "/v1/consents"): _for("consent", Tenant.CALLER, Rate.LOOKS, Data.CODES),
+    ("POST", "/v1/consents/{consent}/renewal"): _for(
+        "consent", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL
+    ),
+    ("POST", "/v1/consents/{consent}/invalidation"): _CHANGE,
+    ("POST", "/v1/consents/{consent}/revocation"): _CHANGE,
+    ("POST", "/v1/consents/{consent}/suspension"): _CHANGE,
+    ("POST", "/v1/consents/{consent}/resumption"): _CHANGE,
     ("GET", "/v1/consents/{consent}/receipt"): _for(
         "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
     ),

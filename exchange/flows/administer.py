@@ -13,7 +13,7 @@ from consent import register
 from consent.notices import Notice
 from consent.register import NoticeChanged
 from exchange import directory
-from exchange.directory import Application, Member
+from exchange.directory import Application, Member, Merging
 from exchange.transaction import Outcome, Transaction
 from policies.decision import Refused
 from policies.vocabulary import ApplicationId, OrganisationId, OrganisationType, Reason
@@ -79,11 +79,26 @@ def apply_documents(
             id: body for id, body in new.items() if old.get(id) != json.loads(json.dumps(body))
         }
         directory.put_documents(tx.connection, shard=tx.shard, kind=kind, new=different)
+        if kind == "organisation":
+            _note_mergers(tx, different, old)
         events += [AdminChanged(what=kind, act="applied", id=id) for id in different]
         changed += len(different)
     if changed:
         directory.moved(tx.connection, shard=tx.shard)
     return Outcome(Applied(changed, total - changed), tuple(events))
+
+
+def _note_mergers(
+    tx: Transaction,
+    new: Mapping[str, Mapping[str, Any]],
+    old: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """Organisations that have a successor from now on: consents that speak of either wait."""
+    for id, body in new.items():
+        into = body.get("successor")
+        if into and into != old.get(id, {}).get("successor"):
+            merger = Merging(OrganisationId(id), OrganisationId(into), tx.now)
+            directory.put_merging(tx.connection, shard=tx.shard, merging=merger)
 
 
 def apply_notices(tx: Transaction, notices: Sequence[Notice]) -> Outcome[Applied]:

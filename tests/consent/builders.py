@@ -184,6 +184,7 @@ class Desk:
         )
 
     def renew(self, consent: ConsentId, at: datetime = NOON, **members: Any) -> Any:
+        mergers = members.pop("mergers", {})
         sent = {"notice": NOTICE, "evidence": {"method": "itsme"}, **members}
         return register.renew(
             self.connection,
@@ -193,6 +194,7 @@ class Desk:
             renewal=read_renewal(sent, at=at, notice_known=self.notices.known),
             at=at,
             sealing=self.sealing,
+            mergers=mergers,
         )
 
     def facts(self, at: datetime = NOON, client: ClientId = CLIENT, **members: Any) -> ConsentFacts:

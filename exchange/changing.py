@@ -1,0 +1,111 @@
+"""What every change of a consent by its holder has in common: the no, and who hears of the end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from audit.events import Actor, ConsentRefused, HandoverRevoked, PersonEvent
+from exchange import handovers, records
+from exchange.considering import covered
+from exchange.handovers import OPEN, Handover
+from exchange.security.tokens import Caller
+from exchange.stepping import about, erasure_due, move
+from exchange.transaction import Outcome, Transaction
+from policies.decision import Refused
+from policies.vocabulary import (
+    NOBODY,
+    ClientId,
+    ConsentId,
+    ConsentState,
+    HandoverState,
+    OrganisationId,
+    Reason,
+)
+
+_AS_THEY_ARE = frozenset({Reason.ALREADY_WITHDRAWN, Reason.CONTENT_REFUSED, Reason.STALE_VERSION})
+_IN_WORDS: Mapping[Reason, str] = {
+    Reason.CONSENT_REFUSED: "consent: refused",
+    Reason.CONSENT_EXPIRED: "consent: expired",
+    Reason.NO_CONSENT: "consent: not_standing",
+    Reason.CAPACITY_CHANGED_AGE18: "capacity: of_age",
+    Reason.CAPACITY_MISSING: "capacity: mandate_over",
+}
+"""To anybody but its holder there is no such consent, so these never reach them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changing:
+    """Which consent, by which way or for which reason (a code), and at which version of it."""
+
+    consent: ConsentId
+    via: str
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NowStands:
+    """How the consent stands after the change."""
+
+    consent: ConsentId
+    state: ConsentState
+    suspended: bool
+    version: int
+
+
+def refused(caller: Caller, consent: ConsentId, refusal: Refused, via: str | None) -> Outcome[Any]:
+    """The consent stays as it was, and its holder is told why."""
+    event = ConsentRefused(
+        application=caller.application,
+        actor=Actor(system=caller.application),
+        client=NOBODY,
+        consent=consent,
+        reason=refusal.reason,
+        via=via,
+    )
+    if refusal.reason in _AS_THEY_ARE:
+        return Outcome(replace(refusal, told=refusal.reason), (event,))
+    if refusal.reason in _IN_WORDS:
+        told, details = Reason.CONTENT_REFUSED, (_IN_WORDS[refusal.reason],)
+        return Outcome(replace(refusal, told=told, details=details), (event,))
+    return Outcome(refusal, (event,))
+
+
+def said_by(caller: Caller, client: ClientId, order: Changing) -> dict[str, Any]:
+    """What every event of a change says."""
+    return {
+        "application": caller.application,
+        "actor": Actor(system=caller.application),
+        "client": client,
+        "provider": caller.organisation,
+        "consent": order.consent,
+        "via": order.via,
+    }
+
+
+def end_uncovered(tx: Transaction, application: str, whose: ClientId) -> list[PersonEvent]:
+    """End every open handover that no grant covers any more; ask those who read it to erase."""
+    events: list[PersonEvent] = []
+    client = records.client_with_id(tx.connection, shard=tx.shard, client=whose)
+    sender = client.holder
+    for each in handovers.handovers_concerned(
+        tx.connection, shard=tx.shard, client=whose, sender=sender
+    ):
+        if covered(tx, client, OrganisationId(each.recipient), each.purpose):
+            continue
+        if each.state in OPEN:
+            move(tx, each, to=HandoverState.REVOKED, type="consent_withdrawn", actor=sender)
+            events.append(_revocation(tx, application, each))
+        if each.read_at is not None:
+            said = {"ack_due": erasure_due(tx.day)}
+            state = HandoverState(each.state)
+            move(tx, each, to=state, type="erasure_notice", actor=sender, said=said)
+    return events
+
+
+def _revocation(tx: Transaction, application: str, handover: Handover) -> HandoverRevoked:
+    return HandoverRevoked(
+        application=application,
+        actor=Actor(system=application),
+        **about(tx, handover),
+        reason="consent_withdrawn",
+    )

@@ -1,0 +1,51 @@
+"""Annul a consent: it was never a valid one, or somebody else who may ended it."""
+
+from audit.events import ConsentInvalidated, ConsentRevoked
+from consent import register
+from exchange.changing import Changing, NowStands, end_uncovered, refused, said_by
+from exchange.security.tokens import Caller
+from exchange.transaction import Outcome, Transaction, by_application
+from policies.decision import Refused
+from policies.vocabulary import OrganisationId
+
+
+@by_application
+def invalidate_consent(tx: Transaction, caller: Caller, order: Changing) -> Outcome[NowStands]:
+    """Record that it never was valid (`via`: why). Neither its grants nor its denials count."""
+    changed = register.invalidate(
+        tx.connection,
+        shard=tx.shard,
+        consent=order.consent,
+        controller=OrganisationId(caller.organisation),
+        via=order.via,
+        at=tx.at,
+        sealing=tx.vault,
+        version=order.version,
+    )
+    if isinstance(changed, Refused):
+        return refused(caller, order.consent, changed, order.via)
+    event = ConsentInvalidated(**said_by(caller, changed.client, order), reason=order.via)
+    told = end_uncovered(tx, caller.application, changed.client)
+    stands = NowStands(order.consent, changed.state, changed.suspended, changed.version)
+    return Outcome(stands, (event, *told))
+
+
+@by_application
+def revoke_consent(tx: Transaction, caller: Caller, order: Changing) -> Outcome[NowStands]:
+    """Record who else ended it (`via`): it is over at once, and its denials stay in force."""
+    changed = register.revoke(
+        tx.connection,
+        shard=tx.shard,
+        consent=order.consent,
+        controller=OrganisationId(caller.organisation),
+        via=order.via,
+        at=tx.at,
+        sealing=tx.vault,
+        version=order.version,
+    )
+    if isinstance(changed, Refused):
+        return refused(caller, order.consent, changed, order.via)
+    event = ConsentRevoked(**said_by(caller, changed.client, order))
+    told = end_uncovered(tx, caller.application, changed.client)
+    stands = NowStands(order.consent, changed.state, changed.suspended, changed.version)
+    return Outcome(stands, (event, *told))

@@ -1,0 +1,57 @@
+"""Hold consents that speak of organisations that merged, until their clients are asked anew."""
+
+from dataclasses import replace
+
+from audit.events import Actor, ConsentSuspended
+from consent import agenda, register
+from exchange import directory
+from exchange.directory import Merging
+from exchange.security.keys import KeyDestroyed
+from exchange.transaction import Outcome, Transaction
+from policies.vocabulary import ConsentId
+
+BROKER = "app:broker"
+REASON = "organisation_merged"
+
+
+def hold_merged(tx: Transaction, most: int = 100) -> Outcome[int]:
+    """Look at the next `most` consents for one merger; how many are held for it.
+
+    Nothing goes to the old organisation from the moment of the merger, whether this has run
+    or not; it holds what goes to the other, whom the client knows as it was.
+    """
+    merging = directory.merging(tx.connection, shard=tx.shard)
+    if merging is None:
+        return Outcome(0)
+    found = agenda.standing_since(
+        tx.connection, shard=tx.shard, by=merging.at, after=merging.after, most=most
+    )
+    events = [event for each in found if (event := _held(tx, each, merging)) is not None]
+    done = len(found) < most
+    merging = replace(merging, after=merging.after if done else found[-1], done=done)
+    directory.put_merging(tx.connection, shard=tx.shard, merging=merging)
+    return Outcome(len(events), tuple(events), requests=len(events) or 1)
+
+
+def _held(tx: Transaction, consent: ConsentId, merging: Merging) -> ConsentSuspended | None:
+    try:
+        held = register.suspend_speaking_of(
+            tx.connection,
+            shard=tx.shard,
+            consent=consent,
+            organisations=(merging.organisation, merging.into),
+            at=tx.at,
+            sealing=tx.vault,
+        )
+    except KeyDestroyed:
+        return None
+    if held is None:
+        return None
+    return ConsentSuspended(
+        application=BROKER,
+        actor=Actor(system=BROKER),
+        client=held.client,
+        provider=held.controller,
+        consent=consent,
+        reason=REASON,
+    )

@@ -1,0 +1,116 @@
+"""Renew a consent: the client says yes once more, on a notice and with a receipt of today."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from audit.events import Actor, ConsentRenewed, ConsentResumed
+from consent import register
+from consent.receipts import Receipt, receipt_claims
+from consent.register import Changed
+from consent.renewal import read_renewal
+from consent.terms import Terms, TermsRefused
+from exchange import records
+from exchange.changing import refused
+from exchange.security.tokens import Caller
+from exchange.transaction import Outcome, Transaction, by_application
+from policies.decision import Refused
+from policies.vocabulary import (
+    ClientId,
+    ConsentId,
+    ConsentState,
+    Handle,
+    OrganisationId,
+    Reason,
+)
+
+Signed = Callable[[Mapping[str, Any]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class RenewalOrder:
+    """Which consent, what the client said with the yes, and at which version of it."""
+
+    consent: ConsentId
+    body: Mapping[str, Any]
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """The consent as it now stands, with the receipt that the client keeps (a compact JWS)."""
+
+    consent: ConsentId
+    changed: Changed
+    receipt: str
+
+
+@by_application
+def renew_consent(
+    tx: Transaction, caller: Caller, order: RenewalOrder, issuer: str, sign: Signed
+) -> Outcome[Renewed]:
+    """Renew it. A hold ends with it: the client was asked anew, and said yes."""
+    try:
+        renewal = read_renewal(order.body, at=tx.at, notice_known=tx.directory.notices.known)
+    except TermsRefused as unfit:
+        details = tuple(f"{place}: {code}" for place, code in unfit.problems)
+        refusal = Refused(Reason.CONTENT_REFUSED, details=details)
+        return refused(caller, order.consent, refusal, None)
+    controller, receipts = OrganisationId(caller.organisation), list[str]()
+
+    def receipt(client: ClientId, terms: Terms) -> str:
+        made = Receipt(
+            issuer=issuer,
+            handle=_handle(tx, client, controller),
+            consent=order.consent,
+            controller=controller,
+            state=ConsentState.RENEWED,
+            at=tx.at,
+            withdraw_at=f"{issuer}/my-file",
+            names=tx.directory.names,
+        )
+        receipts.append(sign(receipt_claims(made, terms)))
+        return receipts[-1]
+
+    was_held = register.is_held(tx.connection, shard=tx.shard, consent=order.consent)
+    changed = register.renew(
+        tx.connection,
+        shard=tx.shard,
+        consent=order.consent,
+        controller=controller,
+        renewal=renewal,
+        at=tx.at,
+        sealing=tx.vault,
+        receipt=receipt,
+        version=order.version,
+        mergers=tx.directory.mergers,
+    )
+    if isinstance(changed, Refused):
+        return refused(caller, order.consent, changed, renewal.evidence.method)
+    events = _events(caller, order.consent, changed, was_held=was_held)
+    return Outcome(Renewed(order.consent, changed, receipts[-1]), events)
+
+
+def _events(
+    caller: Caller, consent: ConsentId, changed: Changed, *, was_held: bool
+) -> tuple[ConsentRenewed | ConsentResumed, ...]:
+    about: dict[str, Any] = {
+        "application": caller.application,
+        "actor": Actor(system=caller.application),
+        "client": changed.client,
+        "provider": caller.organisation,
+        "consent": consent,
+        "via": changed.terms.evidence.method,
+    }
+    notice = changed.terms.notice
+    renewed = ConsentRenewed(
+        **about,
+        grants=tuple(each.id for each in changed.terms.grants if not each.withdrawn),
+        notice=f"{notice.id}/{notice.version}/{notice.lang}",
+    )
+    return (renewed, ConsentResumed(**about, reason="renewed")) if was_held else (renewed,)
+
+
+def _handle(tx: Transaction, client: ClientId, controller: OrganisationId) -> Handle:
+    known = records.handle_of(tx.connection, shard=tx.shard, client=client, organisation=controller)
+    return known or Handle("")
