@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from consent.belgian_time import day_of
+from policies.at_most import Levels
 from policies.decision import Precision
 from policies.summary_model import fields_of
 from policies.vocabulary import FieldId, GrantId, Operation, Section
@@ -35,7 +36,11 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The notice as it was shown, and how."""
+    """The notice as it was shown, and how.
+
+    `sha256` is that of its file, `filled_sha256` that of the text with the client's own case
+    filled in; consents from before it was kept have none.
+    """
 
     id: str
     version: str
@@ -44,6 +49,7 @@ class Shown:
     sha256: str
     interpreter: str | None = None
     teach_back: str | None = None
+    filled_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,17 @@ class Evidence:
     witness: str | None = None
     sha256: str | None = None
     freedom_check: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a grant could let leave to these organisations on the day it was given.
+
+    `levels` has every field, with the finest level that it could leave at.
+    """
+
+    recipients: tuple[str, ...]
+    levels: Levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +100,7 @@ class Grant:
     exclude: tuple[str, ...] = ()
     precision: Precision = ()
     withdrawn: bool = False
+    bounds: tuple[Bound, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +121,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a client agreed to and what not, on which notice, proved by what."""
+    """What a client agreed to and what not, on which notice, proved by what.
+
+    `agreed` is the hash of what was shown (see `consent.agreed`); consents from before it was
+    kept have none, and no bounds.
+    """
 
     functions: tuple[str, ...]
     capacity: Capacity
@@ -112,6 +134,7 @@ class Terms:
     grants: tuple[Grant, ...]
     denials: tuple[Denial, ...] = ()
     refused: tuple[Refusal, ...] = ()
+    agreed: str | None = None
 
     def without(self, ended: frozenset[GrantId]) -> "Terms":
         """The same with these grants marked as withdrawn."""
@@ -169,6 +192,7 @@ def from_bytes(plain: bytes) -> Terms:
             Denial(tuple(each["sections"]), each["recipient"]) for each in said.get("denials", ())
         ),
         refused=tuple(Refusal(**each) for each in said.get("refused", ())),
+        agreed=said.get("agreed"),
     )
 
 
@@ -187,8 +211,14 @@ def _grant(said: Mapping[str, Any]) -> Grant:
             "reads": frozenset(said.get("reads", ())),
             "names": frozenset(said.get("names", ())),
             "precision": tuple((FieldId(f), level) for f, level in said.get("precision", ())),
+            "bounds": tuple(map(_bound, said.get("bounds", ()))),
         }
     )
+
+
+def _bound(said: Mapping[str, Any]) -> Bound:
+    levels = frozenset((FieldId(field), level) for field, level in said["levels"])
+    return Bound(tuple(said["recipients"]), levels)
 
 
 def grant_document(grant: Grant) -> dict[str, object]:

@@ -67,6 +67,7 @@ RECORD: Mapping[str, Member] = {
     "grants": (listed, True),
     "denials": (listed, False),
     "refused": (listed, False),
+    "preview": (_SHA256, False),
 }
 
 CAPACITY: Mapping[str, Member] = {

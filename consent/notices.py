@@ -2,10 +2,13 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
+from consent.substance import Substance, substance
 from policies.yaml_files import InvalidYaml, read_yaml
 
 _FENCE = "---"
@@ -30,8 +33,8 @@ class NoticeRefused(Exception):
 class Notice:
     """One notice in one language. `sha256` is that of the whole file, in hex.
 
-    `substantive`: recipients, purposes or data differ from the version before, so whoever
-    agreed to an older one is asked again.
+    `substantive`: its author says that recipients, purposes or data differ from the version
+    before. Whether they do is computed (see `changes_in`).
     """
 
     id: str
@@ -52,6 +55,23 @@ def read_notice(data: bytes) -> Notice:
         text = data.decode()
     except UnicodeDecodeError as error:
         raise NoticeRefused("encoding") from error
+    said, _ = _parts(text)
+    if problems := [*sorted(map(str, said.keys() ^ _MEMBERS)), *_misfits(said)]:
+        raise NoticeRefused(*problems)
+    hashed = hashlib.sha256(data).hexdigest()
+    return Notice(said["id"], said["version"], said["lang"], hashed, said[_SUBSTANTIVE], text)
+
+
+@lru_cache(maxsize=256)
+def front_and_body(text: str) -> tuple[Mapping[str, Any], str]:
+    """The front matter of a notice, and the text that is shown. Without a front, all is text."""
+    try:
+        return _parts(text)
+    except NoticeRefused:
+        return {}, text
+
+
+def _parts(text: str) -> tuple[dict[str, Any], str]:
     opening, _, rest = text.partition("\n")
     front, fence, body = rest.partition(f"\n{_FENCE}\n")
     if opening != _FENCE or not fence or not body.strip():
@@ -62,10 +82,7 @@ def read_notice(data: bytes) -> Notice:
         raise NoticeRefused("front matter") from error
     if not isinstance(said, dict):
         raise NoticeRefused("front matter")
-    if problems := [*sorted(map(str, said.keys() ^ _MEMBERS)), *_misfits(said)]:
-        raise NoticeRefused(*problems)
-    hashed = hashlib.sha256(data).hexdigest()
-    return Notice(said["id"], said["version"], said["lang"], hashed, said[_SUBSTANTIVE], text)
+    return said, body
 
 
 def _misfits(said: dict[str, Any]) -> Iterable[str]:
@@ -85,35 +102,95 @@ def _misfits(said: dict[str, Any]) -> Iterable[str]:
             yield name
 
 
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A version of a notice that has one before it in its language.
+
+    `found`: what matters is told in other words. `undeclared`: and its author says it is not.
+    """
+
+    notice: Notice
+    found: bool
+
+    @property
+    def substantive(self) -> bool:
+        """Whoever agreed to an older version is asked again; said or found, either is enough."""
+        return self.found or self.notice.substantive
+
+    @property
+    def undeclared(self) -> bool:
+        return self.found and not self.notice.substantive
+
+
+def changes_in(notices: Iterable[Notice]) -> Iterator[Change]:
+    """Every version of a notice that follows one in the same language, in order.
+
+    The first in a language changes nothing: nobody agreed to one before it.
+    """
+    versions: dict[tuple[str, str], list[Notice]] = {}
+    for each in notices:
+        versions.setdefault((each.id, each.lang), []).append(each)
+    for known in versions.values():
+        known.sort(key=lambda each: in_order(each.version))
+        for before, after in pairwise(known):
+            yield Change(after, found=_substance_of(before) != _substance_of(after))
+
+
+def lagging(notices: Iterable[Notice]) -> Iterator[tuple[Notice, tuple[str, ...]]]:
+    """The last substantive change of each notice, with the languages that have not got it."""
+    known = tuple(notices)
+    last: dict[str, Notice] = {}
+    for change in changes_in(known):
+        before = last.get(change.notice.id, change.notice)
+        if change.substantive and in_order(change.notice.version) >= in_order(before.version):
+            last[change.notice.id] = change.notice
+    for newest in last.values():
+        held: dict[str, Version] = {}
+        for each in known:
+            if each.id == newest.id:
+                version = in_order(each.version)
+                held[each.lang] = max(version, held.get(each.lang, version))
+        behind = (lang for lang, version in held.items() if version < in_order(newest.version))
+        if langs := tuple(sorted(behind)):
+            yield newest, langs
+
+
+def in_order(version: str) -> Version:
+    """A version as what it is compared by: 2.10 comes after 2.9."""
+    return tuple(map(int, version.split(".")))
+
+
+def _substance_of(notice: Notice) -> Substance:
+    return substance(*front_and_body(notice.text))
+
+
 class NoticeLibrary:
     """Every notice ever put into use, as it stands now. Never changes."""
 
     def __init__(self, notices: Iterable[Notice]) -> None:
         self._notices = {(each.id, each.version, each.lang): each for each in notices}
-        self._stale = self._newest_substantive()
-
-    def _newest_substantive(self) -> dict[tuple[str, str], tuple[int, ...]]:
-        newest: dict[tuple[str, str], tuple[int, ...]] = {}
-        for each in self._notices.values():
-            if each.substantive:
-                key, version = (each.id, each.lang), _in_order(each.version)
-                newest[key] = max(version, newest.get(key, version))
-        return newest
+        self._newest: dict[str, Version] = {}
+        for change in changes_in(self._notices.values()):
+            if change.substantive:
+                id, version = change.notice.id, in_order(change.notice.version)
+                self._newest[id] = max(version, self._newest.get(id, version))
 
     def known(self, notice: str, version: str, lang: str) -> str | None:
         """The hash of that notice, or nothing when it was never put into use."""
         found = self._notices.get((notice, version, lang))
         return found.sha256 if found else None
 
-    def stale(self, notice: str, version: str, lang: str) -> bool:
-        """Whether a later version in the same language changed something that matters."""
-        return self._stale.get((notice, lang), ()) > _in_order(version)
+    def stale(self, notice: str, version: str, lang: str) -> bool:  # noqa: ARG002 - asked as `known`
+        """Whether a later version, in whatever language, changed something that matters.
+
+        A translation that lags behind is out of date too: it says what is no longer so.
+        """
+        return self._newest.get(notice, ()) > in_order(version)
 
     def text(self, notice: str, version: str, lang: str) -> str | None:
         """The whole file as it was put into use, or nothing."""
         found = self._notices.get((notice, version, lang))
         return found.text if found else None
-
-
-def _in_order(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))

@@ -30,7 +30,7 @@ _NO_CONSEQUENCE = {
     "fr": "Dire non ou arrêter n'a aucune conséquence sur l'aide que vous recevez.",
 }
 _ELSE = "nl"
-_NOTICE = ("id", "version", "lang", "sha256")
+_NOTICE = ("id", "version", "lang", "sha256", "filled_sha256")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,10 @@ def receipt_claims(receipt: Receipt, terms: Terms) -> dict[str, Any]:
         "controller": _named(f"org:{receipt.controller}", receipt.names),
         "functions": list(terms.functions),
         "capacity": terms.capacity.type,
-        "notice": {name: getattr(terms.notice, name) for name in _NOTICE},
+        "notice": {
+            name: held for name in _NOTICE if (held := getattr(terms.notice, name)) is not None
+        },
+        "agreed": terms.agreed,
         "method": terms.evidence.method,
         "grants": [_grant(each, lang, receipt.names) for each in terms.grants],
         "denials": [_denial(each, lang, receipt.names) for each in terms.denials],

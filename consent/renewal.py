@@ -1,6 +1,6 @@
 """A client's yes once more: what it brings, and what it makes of the terms that stood."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,11 +17,16 @@ from policies.vocabulary import Reason
 
 @dataclass(frozen=True, slots=True)
 class Renewal:
-    """A client's yes once more: on which notice, proved by what, until when if it changes."""
+    """A client's yes once more: on which notice, proved by what, until when if it changes.
+
+    `bind` says anew what the renewed terms could let leave; without it that stays as it was
+    shown when they were given, also for a partnership's new members.
+    """
 
     notice: Shown
     evidence: Evidence
     end: int | None
+    bind: Callable[[Terms], Terms] | None = None
 
 
 def read_renewal(body: Mapping[str, Any], *, at: datetime, notice_known: NoticeKnown) -> Renewal:
@@ -47,12 +52,13 @@ def read_renewal(body: Mapping[str, Any], *, at: datetime, notice_known: NoticeK
 
 def renewed(terms: Terms, renewal: Renewal, moment: int, mergers: Mergers = NONE_MERGED) -> Terms:
     """The terms on another notice and evidence. What was withdrawn stays so."""
-    return replace(
+    said = replace(
         terms,
         notice=renewal.notice,
         evidence=renewal.evidence,
         grants=tuple(_renewed_grant(grant, renewal, moment, mergers) for grant in terms.grants),
     )
+    return renewal.bind(said) if renewal.bind else said
 
 
 def not_renewable(terms: Terms, moment: int) -> Refused | None:

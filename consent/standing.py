@@ -10,7 +10,8 @@ from consent.belgian_time import months_after
 from consent.content import SECRECY_RELEASE, Grant, Terms, denied_fields
 from consent.notices import NoticeLibrary
 from consent.recipients import Asking, reaches
-from policies.decision import GrantFacts
+from policies.at_most import read_levels
+from policies.decision import GrantFacts, Precision
 from policies.purposes import purpose
 from policies.vocabulary import ClientId, ConsentId, ConsentState, FieldId, GrantId, Reason
 
@@ -111,9 +112,7 @@ def facts_from(found: Matching, asking: Asking, now: Now) -> ConsentFacts:
     return ConsentFacts(
         grants=tuple(
             GrantFacts(
-                fields=grant.reads,
-                named=grant.names,
-                precision=grant.precision,
+                *_gives(said, grant, asking),
                 operations=grant.ops,
                 ended=why_ended(said, grant, now)
                 or (Reason.CONSENT_REFUSED if _overtaken(said, noes) else None),
@@ -126,6 +125,19 @@ def facts_from(found: Matching, asking: Asking, now: Now) -> ConsentFacts:
         refused=any(_last_word(no, found.grants) for no in noes),
         limited=found.limited,
     )
+
+
+def _gives(
+    said: Said, grant: Grant, asking: Asking
+) -> tuple[frozenset[FieldId], frozenset[str], Precision]:
+    """What it gives who asks: never more, nor finer, than could leave when the client agreed."""
+    if said.terms.agreed is None:
+        return grant.reads, grant.names, grant.precision
+    for bound in grant.bounds:
+        if asking.recipient in bound.recipients:
+            fields, precision = read_levels(bound.levels)
+            return fields, grant.names, precision
+    return frozenset(), grant.names, ()
 
 
 def why_ended(said: Said, grant: Grant, now: Now) -> Reason | None:

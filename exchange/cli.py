@@ -24,6 +24,7 @@ from exchange.checks import Finding, examine
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.keeping_commands import clients, keys, retention
 from exchange.migrations import SchemaBehind, migrate
+from exchange.notice_commands import check as check_notices
 from exchange.operations import OperationRefused
 from exchange.reports import import_report
 from exchange.restore_commands import restore
@@ -69,6 +70,7 @@ for name, part in {
 }.items():
     app.add_typer(part, name=name)
 app.command("backup")(backup)
+notices.command("check")(check_notices)
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 File = Annotated[
@@ -225,7 +227,13 @@ def agreements_apply(folder: Folder, as_json: Json = False) -> None:
 def notices_apply(folder: Folder, as_json: Json = False) -> None:
     """Put every notice (Markdown) in DIR into use. One that is in use never changes."""
     texts = {path.name: path.read_text("utf-8") for path in _files(folder, "*.md")}
-    _tell_applied(done("notices apply", {"texts": texts}), as_json)
+    result = done("notices apply", {"texts": texts})
+    _tell_applied(result, as_json)
+    if not as_json:
+        for name in result["undeclared"]:
+            say(f"{name} changes what matters, though it says it does not: consents are renewed.")
+        for name, behind in result["lagging"].items():
+            say(f"{name} changed what matters; they are out of date in {', '.join(behind)}.")
 
 
 @app.command()

@@ -136,16 +136,33 @@ def consider(
     first_contact_at: int | None = None,
 ) -> Considered:
     """Decide on what is on file. The same is done for a client that does not exist."""
-    day = tx.day
-    recipient = tx.directory.recipient(request.recipient, day) or _STRANGER
-    holder = tx.directory.recipient(client.holder, day) or _STRANGER
     flags = record_of(tx, client).flags
-    asking = _asking(tx, client, request.recipient, request.purpose, first_contact_at)
+    asking = asking_for(tx, client, request.recipient, request.purpose, first_contact_at)
     consents = _consents(tx, client, asking, known.consents)
     if client.id == NOBODY or not consents.refs:
         tx.vault.open_decoy(1 + (client.id == NOBODY))
-    stored = known.sections
-    facts = Facts(
+    facts = facts_for(
+        tx, rulebook, request, client, known.sections, consents, flags, care_relation=care_relation
+    )
+    return considered_on(rulebook, request, facts, consents, known.sections, flags)
+
+
+def facts_for(
+    tx: Transaction,
+    rulebook: Rulebook,
+    request: ReleaseRequest,
+    client: KnownClient,
+    stored: Sequence[SealedSection],
+    consents: ConsentFacts,
+    flags: frozenset[str],
+    *,
+    care_relation: bool,
+) -> Facts:
+    """What a decision is made from, for consents that are on file or about to be."""
+    day = tx.day
+    recipient = tx.directory.recipient(request.recipient, day) or _STRANGER
+    holder = tx.directory.recipient(client.holder, day) or _STRANGER
+    return Facts(
         recipient=recipient,
         holder_secrecy=holder.secrecy,
         known=client.id != NOBODY,
@@ -159,6 +176,17 @@ def consider(
         quarantined=_quarantined(tx, client, stored),
         real_number=rulebook.demo and _real_number(tx, request, client, stored),
     )
+
+
+def considered_on(
+    rulebook: Rulebook,
+    request: ReleaseRequest,
+    facts: Facts,
+    consents: ConsentFacts,
+    stored: Sequence[SealedSection],
+    flags: frozenset[str],
+) -> Considered:
+    """The decision on these facts, with the names of what it rests on."""
     decision = rulebook.decider.decide(request, facts)
     rests_on = [consents.refs[position] for position in decision.rests_on]
     return Considered(
@@ -179,17 +207,18 @@ def sections_asked(request: ReleaseRequest) -> tuple[str, ...]:
 
 def covered(tx: Transaction, client: KnownClient, recipient: OrganisationId, purpose: str) -> bool:
     """Whether some grant of the client still lets this recipient read for this purpose."""
-    consents = _consents(tx, client, _asking(tx, client, recipient, purpose, None), None)
+    consents = _consents(tx, client, asking_for(tx, client, recipient, purpose, None), None)
     return any(grant.ended is None for grant in consents.grants)
 
 
-def _asking(
+def asking_for(
     tx: Transaction,
     client: KnownClient,
     recipient: OrganisationId,
     purpose: str,
     first_contact_at: int | None,
 ) -> Asking:
+    """Who asks, as consents are held against it."""
     return Asking(
         recipient=recipient,
         recipient_type=tx.directory.type_of(recipient) or _STRANGER.type,

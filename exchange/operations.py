@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from audit.signer import ClockBehind, Frozen
+from consent import records as consents
+from consent.notice_report import report_on
 from consent.notices import NoticeRefused, read_notice
 from exchange.checkpointing import Elsewhere
 from exchange.directory import Member
@@ -20,7 +22,7 @@ from exchange.flows.administer import (
     apply_notices,
 )
 from exchange.importing import Import, ImportRefused
-from exchange.services import Services
+from exchange.services import SHARD, Services
 from policies.agreements import incomplete, read_agreement
 from policies.decision import Refused
 from policies.documents import UnfitDocument
@@ -65,7 +67,7 @@ def agreements_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[L
 
 
 def notices_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
-    """Put the notices in `texts` (by file name) into use."""
+    """Put the notices in `texts` (by file name) into use; says of all in use what is amiss."""
     notices = []
     for name, text in asked["texts"].items():
         try:
@@ -77,7 +79,14 @@ def notices_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line
         raise OperationRefused(
             f"{applied.details[0]} is in use with another text; give the new text a new version"
         )
-    yield {"changed": applied.changed, "unchanged": applied.unchanged}
+    with services.database.reading() as connection:
+        in_use = report_on(consents.notices_in(connection, shard=SHARD))
+    yield {
+        "changed": applied.changed,
+        "unchanged": applied.unchanged,
+        "undeclared": list(in_use.undeclared),
+        "lagging": {name: list(langs) for name, langs in in_use.lagging.items()},
+    }
 
 
 def members_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:

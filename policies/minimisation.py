@@ -115,6 +115,23 @@ def withheld_names(
     return tuple(told), total
 
 
+def why_withheld(field: FieldId, purpose: str, named: frozenset[str], facts: Facts) -> str:
+    """Which cut a field falls to that a grant gives and that does not leave, as a code.
+
+    `denied`, `not_for_this_purpose`, `no_agreement`, `not_in_the_agreement`, or `a_rule` for
+    what is left: the rules, and what keeps everything back today.
+    """
+    if field in facts.denied:
+        return "denied"
+    if field not in may_use(purpose, named):
+        return "not_for_this_purpose"
+    if not facts.flows:
+        return "no_agreement"
+    if not any(field in flow.fields for flow in facts.flows):
+        return "not_in_the_agreement"
+    return "a_rule"
+
+
 def precision_of(facts: Facts, rest: Remainder) -> Precision:
     """The level of each released field that has more than one, sorted by field.
 

@@ -26,7 +26,9 @@ from exchange.api.dependencies import (
     services_of,
 )
 from exchange.api.forms import CONSENT, ClientPath, ConsentPath, ShortCode, instant_text
+from exchange.api.previews import preview_document
 from exchange.flows.give_consent import ConsentOrder, give_consent
+from exchange.flows.preview_consent import preview_consent
 from exchange.flows.view_consents import view_consents
 from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
 from exchange.problems import settled
@@ -58,7 +60,9 @@ async def post_consent(client: ClientPath, request: Request) -> Response:
     handle = handle_in(client)
     body = await consent_body_of(request, handle, caller)
     order = ConsentOrder(handle, body)
-    given = settled(await services.writer.run(give_consent, caller, order, services.receipts))
+    given = settled(
+        await services.writer.run(give_consent, caller, order, services.receipts, services.rulebook)
+    )
     body_out = {
         "consent": given.consent,
         "state": given.state,
@@ -75,6 +79,21 @@ router.add_api_route(
     status_code=201,
     route_class_override=DirectRoute,
 )
+
+
+@router.post("/clients/{client}/consents/preview")
+async def post_preview(
+    client: ClientPath, request: Request, caller: ConsentCaller, services: RequestServices
+) -> Response:
+    """What would leave today if the client agreed to this, and the text to show; not kept.
+
+    With its `hash` as `preview`, the consent is refused when it is no longer what was shown.
+    """
+    handle = handle_in(client)
+    body = await consent_body_of(request, handle, caller)
+    order = (handle, body, services.rulebook)
+    previewed = settled(await services.writer.run(preview_consent, caller, *order))
+    return answer(preview_document(services.vault, previewed))
 
 
 @router.get("/clients/{client}/consents")
@@ -143,7 +162,9 @@ def _shown(view: ConsentView, now: int) -> dict[str, Any]:
             "version": terms.notice.version,
             "lang": terms.notice.lang,
             "sha256": terms.notice.sha256,
+            "filled_sha256": terms.notice.filled_sha256,
         },
+        "hash": terms.agreed,
         "given_at": instant_text(instant(view.given_at)),
     }
 

@@ -116,6 +116,9 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("POST", "/v1/clients/{client}/consents"): _for(
         "consent", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL
     ),
+    ("POST", "/v1/clients/{client}/consents/preview"): _for(
+        "consent", Tenant.HOLDER, Rate.LOOKS, Data.SPECIAL
+    ),
     ("GET", "/v1/clients/{client}/consents"): _for(
         "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
     ),

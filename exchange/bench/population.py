@@ -116,10 +116,10 @@ def _deposited(services: Services, holder: Caller, known: Sequence[tuple[Any, Ha
 
 
 def _consented(services: Services, holder: Caller, handles: Sequence[Handle]) -> None:
-    receipts = services.receipts
+    signs, rulebook = services.receipts, services.rulebook
+    orders = (ConsentOrder(handle, CONSENT) for handle in handles)
     futures = (
-        services.writer.submit(give_consent, holder, ConsentOrder(handle, CONSENT), receipts)
-        for handle in handles
+        services.writer.submit(give_consent, holder, order, signs, rulebook) for order in orders
     )
     list(_values(futures))
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from audit.events import Actor, ConsentGiven, ConsentRefused
 from consent import register
-from consent.belgian_time import day_in
 from consent.receipts import Receipt, receipt_claims
 from consent.terms import Terms, TermsRefused, read_terms
 from exchange import records
-from exchange.considering import opened
+from exchange.considering import Rulebook
+from exchange.proposing import born, file_of, proposed
 from exchange.records import KnownClient
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
@@ -24,7 +23,6 @@ from policies.vocabulary import (
     Handle,
     OrganisationId,
     Reason,
-    Section,
 )
 
 
@@ -60,20 +58,26 @@ def give_consent(
     caller: Caller,
     order: ConsentOrder,
     receipts: Receipts,
+    rulebook: Rulebook,
 ) -> Outcome[Given]:
-    """Record the consent. Who was a minor, and on which notice, is settled here and kept."""
+    """Record the consent, with what it can let leave: never more than would today.
+
+    Who was a minor, and on which notice, is settled here and kept. With `preview` in the body
+    it is refused when what is agreed to is no longer what was shown.
+    """
     controller = OrganisationId(caller.organisation)
     client = records.client_known_as(
         tx.connection, shard=tx.shard, organisation=controller, handle=order.client
     )
     if client.id == NOBODY or client.holder != controller:
         return _refuse(caller, NOBODY, Refused(Reason.NOT_THE_HOLDER))
+    filed = file_of(tx, client)
     try:
         terms = read_terms(
             order.body,
             controller=controller,
             at=tx.at,
-            born=_born(tx, client),
+            born=born(tx, client, filed),
             directory=tx.directory,
             notice_known=tx.directory.notices.known,
         )
@@ -81,6 +85,11 @@ def give_consent(
         reason = Reason.CONTENT_REFUSED
         details = tuple(f"{place}: {code}" for place, code in refused.problems)
         return _refuse(caller, client.id, Refused(reason, told=reason, details=details))
+    terms, _ = proposed(tx, rulebook, client, terms, filed)
+    if order.body.get("preview") not in (None, terms.agreed):
+        reason = Reason.CONTENT_REFUSED
+        changed = Refused(reason, told=reason, details=("preview: not_what_was_shown",))
+        return _refuse(caller, client.id, changed)
     return _record(tx, caller, order, client, terms, receipts)
 
 
@@ -127,14 +136,6 @@ def _record(
         via=terms.evidence.method,
     )
     return Outcome(Given(consent, state, terms, receipt), (event,))
-
-
-def _born(tx: Transaction, client: KnownClient) -> date | None:
-    """The birth date that the holder deposited, if it did."""
-    for each in records.sealed_sections(tx.connection, shard=tx.shard, client=client.id):
-        if each.section == Section.IDENT:
-            return day_in(opened(tx, client, each).get("birth_date", {}).get("value"))
-    return None
 
 
 def _refuse(caller: Caller, client: ClientId, refusal: Refused) -> Outcome[Given]:

@@ -67,8 +67,8 @@ class Sharing:
 
     def give(self) -> ConsentId:
         order = ConsentOrder(self.handle, self.consent)
-        receipts = self.services.receipts
-        done = self.services.writer.submit(give_consent, self.holder, order, receipts).result()
+        house = (self.services.receipts, self.services.rulebook)
+        done = self.services.writer.submit(give_consent, self.holder, order, *house).result()
         assert isinstance(done.value, Given)
         return done.value.consent
 

@@ -1,0 +1,60 @@
+"""What exactly a client agreed to, as one hash: the same when it was shown and when it is given."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import replace
+
+from consent.content import Bound, Grant, Terms, canonical
+from policies.at_most import Levels
+from policies.vocabulary import GrantId
+
+_NOTICE = ("id", "version", "lang", "sha256", "filled_sha256")
+
+
+def with_bounds(terms: Terms, bounds: Mapping[GrantId, Mapping[str, Levels]]) -> Terms:
+    """The terms with what each grant could let leave, by organisation, and with their hash.
+
+    A grant without bounds lets nothing leave, to nobody.
+    """
+    grants = tuple(replace(g, bounds=_together(bounds.get(g.id, {}))) for g in terms.grants)
+    bound = replace(terms, grants=grants)
+    return replace(bound, agreed=agreed_hash(bound))
+
+
+def agreed_hash(terms: Terms) -> str:
+    """SHA-256 in hex: of sections, fields and precision for each recipient, and of the notice.
+
+    Purpose, operations, end, denials and refusals count as well, and the notice as it was
+    filled in. Neither the moment, nor how it is proved, nor the numbers of the grants.
+    """
+    said = {
+        "notice": {name: getattr(terms.notice, name) for name in _NOTICE},
+        "functions": sorted(terms.functions),
+        "grants": sorted(canonical(_agreed(each)).decode() for each in terms.grants),
+        "denials": sorted(canonical(each).decode() for each in terms.denials),
+        "refused": sorted(canonical(each).decode() for each in terms.refused),
+    }
+    return hashlib.sha256(canonical(said)).hexdigest()
+
+
+def _agreed(grant: Grant) -> dict[str, object]:
+    return {
+        "purpose": grant.purpose,
+        "recipient": grant.recipient,
+        "sections": sorted(grant.sections),
+        "ops": grant.ops,
+        "end": grant.end,
+        "until_event": grant.until_event,
+        "max_uses": grant.max_uses,
+        "onward": grant.onward,
+        "bounds": grant.bounds,
+    }
+
+
+def _together(levels: Mapping[str, Levels]) -> tuple[Bound, ...]:
+    """One bound for all organisations that may get the same; none for who may get nothing."""
+    recipients: dict[Levels, list[str]] = {}
+    for recipient, may in sorted(levels.items()):
+        if may:
+            recipients.setdefault(may, []).append(recipient)
+    return tuple(Bound(tuple(names), may) for may, names in recipients.items())
