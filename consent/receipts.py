@@ -89,6 +89,7 @@ def _grant(grant: Grant, lang: str, names: Mapping[str, str]) -> dict[str, objec
     return {
         **{name: shown[name] for name in keep if name in shown},
         "purpose": _purpose(grant.purpose, lang),
+        "conditionality": grant.conditionality,
         "recipient": _named(grant.recipient, names),
         "data": _data(grant.reads, lang),
     }
@@ -118,6 +119,7 @@ def _denial(denial: Denial, lang: str, names: Mapping[str, str]) -> dict[str, ob
 def _refusal(refusal: Refusal, lang: str, names: Mapping[str, str]) -> dict[str, object]:
     return {
         "purpose": _purpose(refusal.purpose, lang),
+        "conditionality": refusal.conditionality,
         "recipient": _named(refusal.recipient, names),
     }
 

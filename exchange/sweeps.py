@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from exchange.flows.expire_handovers import expire_handovers
+from exchange.flows.lapse_consents import lapse_consents
 from exchange.transaction import Outcome
 
 Sweep = Callable[..., Outcome[Any]]
 
-SWEEPS: tuple[Sweep, ...] = (expire_handovers,)
+SWEEPS: tuple[Sweep, ...] = (expire_handovers, lapse_consents)
 """In this order; one that fails postpones none of the others."""

@@ -8,9 +8,11 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field, StringConstraints
 
 from consent.belgian_time import instant
+from consent.capacity import CapacityRules
 from consent.content import Terms, grant_document
 from consent.lifecycle import releases
 from consent.register import ConsentView
+from consent.ways import unconfirmed
 from exchange.api.answers import answer
 from exchange.api.clients import handle_in
 from exchange.api.dependencies import (
@@ -58,14 +60,18 @@ async def post_consent(client: ClientPath, request: Request) -> Response:
     body = await json_of(request)
     if not isinstance(body, dict):
         raise RequestRefused(INVALID_CONTENT, (("body", "object_needed"),))
-    order = ConsentOrder(handle_in(client), body)
+    rules = CapacityRules(services.settings.assessment_months)
+    order = ConsentOrder(handle_in(client), body, rules)
     given = settled(await services.writer.run(give_consent, caller, order, services.receipts))
     body_out = {
         "consent": given.consent,
         "state": given.state,
         "grants": [grant_document(grant) for grant in given.terms.grants],
         "receipt": given.receipt,
+        **waiting(given.terms),
     }
+    if given.code is not None:
+        body_out["code"] = given.code.shown
     return answer(body_out, 201)
 
 
@@ -132,12 +138,24 @@ def consent_in(text: str) -> ConsentId:
     return ConsentId(text if re.fullmatch(CONSENT, text) else "c-none")
 
 
+def waiting(terms: Terms) -> dict[str, Any]:
+    """What the holder must still see to: until when to confirm, what was not understood."""
+    waits: dict[str, Any] = {}
+    if terms.confirm_by is not None:
+        waits |= {"provisional": True, "confirm_by": instant_text(terms.confirm_by)}
+    if terms.not_given:
+        asked = [{"purpose": no.purpose, "recipient": no.recipient} for no in terms.not_given]
+        waits["not_given"] = asked
+    return waits
+
+
 def _shown(view: ConsentView, now: int) -> dict[str, Any]:
     terms: Terms = view.terms
     return {
         "consent": view.consent,
         "state": _state_at(view, now),
         "suspended": view.suspended,
+        **waiting(terms),
         "grants": [grant_document(grant) for grant in terms.grants],
         "denials": [
             {"sections": list(each.sections), "recipient": each.recipient} for each in terms.denials
@@ -157,6 +175,8 @@ def _shown(view: ConsentView, now: int) -> dict[str, Any]:
 
 def _state_at(view: ConsentView, now: int) -> ConsentState:
     """How it stands; a consent of which every grant is over has expired."""
+    if releases(view.state) and unconfirmed(view.terms, now):
+        return ConsentState.EXPIRED
     ends = [grant.end for grant in view.terms.grants if not grant.withdrawn]
     over = bool(ends) and all(end is not None and end <= now for end in ends)
     return ConsentState.EXPIRED if over and releases(view.state) else view.state

@@ -1,17 +1,17 @@
 """Give a consent: what a client agreed to, and what not, goes on record with its receipt."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
 from typing import Any
 
 from audit.events import Actor, ConsentGiven, ConsentRefused
-from consent import register
-from consent.belgian_time import day_in
+from consent import confirming, register
+from consent.capacity import USUAL, CapacityRules
+from consent.codes import Code, make
 from consent.receipts import Receipt, receipt_claims
 from consent.terms import Terms, TermsRefused, read_terms
 from exchange import records
-from exchange.considering import opened
+from exchange.circumstances import circumstances_of
 from exchange.records import KnownClient
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
@@ -24,26 +24,34 @@ from policies.vocabulary import (
     Handle,
     OrganisationId,
     Reason,
-    Section,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentOrder:
-    """A consent record as its controller sends it, for a client of its own."""
+    """A consent record as its controller sends it, for a client of its own.
+
+    `code` is a proposal: it counts where the client must confirm what was recorded.
+    """
 
     client: Handle
     body: Mapping[str, Any]
+    rules: CapacityRules = USUAL
+    code: Code = field(default_factory=make)
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The consent as it now stands. `receipt` is what the client keeps (a compact JWS)."""
+    """The consent as it now stands. `receipt` is what the client keeps (a compact JWS).
+
+    `code` is told once, here: for the letter with which the client is asked to confirm.
+    """
 
     consent: ConsentId
     state: ConsentState
     terms: Terms
     receipt: str
+    code: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +76,17 @@ def give_consent(
     )
     if client.id == NOBODY or client.holder != controller:
         return _refuse(caller, NOBODY, Refused(Reason.NOT_THE_HOLDER))
+    known = circumstances_of(tx, client)
     try:
         terms = read_terms(
             order.body,
             controller=controller,
             at=tx.at,
-            born=_born(tx, client),
+            born=known.born,
+            detained=known.detained,
             directory=tx.directory,
             notice_known=tx.directory.notices.known,
+            rules=order.rules,
         )
     except TermsRefused as refused:
         reason = Reason.CONTENT_REFUSED
@@ -116,6 +127,14 @@ def _record(
         sealing=tx.vault,
         receipt=receipt,
     )
+    code = confirming.await_code(
+        tx.connection,
+        shard=tx.shard,
+        consent=consent,
+        terms=terms,
+        code=order.code,
+        codes=tx.vault.codes(client.id),
+    )
     event = ConsentGiven(
         application=caller.application,
         actor=Actor(system=caller.application),
@@ -126,15 +145,7 @@ def _record(
         notice=f"{terms.notice.id}/{terms.notice.version}/{terms.notice.lang}",
         via=terms.evidence.method,
     )
-    return Outcome(Given(consent, state, terms, receipt), (event,))
-
-
-def _born(tx: Transaction, client: KnownClient) -> date | None:
-    """The birth date that the holder deposited, if it did."""
-    for each in records.sealed_sections(tx.connection, shard=tx.shard, client=client.id):
-        if each.section == Section.IDENT:
-            return day_in(opened(tx, client, each).get("birth_date", {}).get("value"))
-    return None
+    return Outcome(Given(consent, state, terms, receipt, code), (event,))
 
 
 def _refuse(caller: Caller, client: ClientId, refusal: Refused) -> Outcome[Given]:
