@@ -28,6 +28,17 @@ CodesOf = Callable[[ClientId], Codes]
 
 
 @dataclass(frozen=True, slots=True)
+class NotConfirmed:
+    """The code did not confirm it: `wrong`, `worn_out`, `too_late` or `not_awaited`.
+
+    No `Refused`: a refusal is undone, and a wrong answer must stay counted.
+    """
+
+    client: ClientId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Lapsed:
     """A consent that nobody confirmed in time, and that has ended."""
 
@@ -68,12 +79,11 @@ def confirm(
     codes_of: CodesOf,
     at: datetime,
     sealing: Sealing,
-) -> Changed | Refused:
+) -> Changed | NotConfirmed | Refused:
     """The client says the code back: from now on the consent is no longer provisional.
 
-    `CONTENT_REFUSED` says why not: `wrong` (and each wrong one counts), `worn_out` after too
-    many, `too_late`, `not_awaited`. What can not be a code (nothing) is wrong, and is not
-    counted: a letter too few tells nobody anything.
+    Each wrong one counts. What can not be a code (nothing) is wrong and is not counted: a
+    letter too few tells nobody anything.
     """
     row = records.consent_to_change(connection, shard=shard, consent=consent)
     if row is None or row.controller != controller:
@@ -83,7 +93,7 @@ def confirm(
     if why is None:
         why = _not_it(connection, shard, row, code, codes_of(row.client))
     if why is not None:
-        return Refused(Reason.CONTENT_REFUSED, details=(f"code: {why}",))
+        return NotConfirmed(row.client, why)
     proof_records.no_more_code(connection, shard=shard, consent=consent)
     terms = replace(terms, confirm_by=None)
     row = sealed.change(connection, shard, row, terms, at=at, sealing=sealing, via="confirmation")

@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import StringConstraints
 
 from consent.codes import code_in
-from consent.confirming import context_of
+from consent.confirming import NotConfirmed, context_of
 from consent.proof_records import Document, client_of
 from consent.scans import MOST_BYTES, kind_of
 from exchange.api.answers import answer
@@ -41,10 +41,13 @@ async def post_confirmation(
     """Confirm a provisional consent with the code from the letter. Five wrong ones end the code."""
     order = Confirmation(consent_in(consent), code_in(body.code))
     confirmed = settled(await services.writer.run(confirm_consent, caller, order))
+    if isinstance(confirmed, NotConfirmed):
+        raise RequestRefused(INVALID_CONTENT, (("code", confirmed.why),))
     return answer({"consent": confirmed.consent, "state": confirmed.state})
 
 
-@router.put("/{consent}/evidence", status_code=204)
+# Twice what is taken: so that a page that is somewhat too long is told so as a problem of ours.
+@router.put("/{consent}/evidence", status_code=204, max_body_size=2 * MOST_BYTES)
 async def put_evidence(
     consent: ConsentPath, request: Request, caller: ConsentCaller, services: RequestServices
 ) -> Response:

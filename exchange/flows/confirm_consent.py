@@ -1,13 +1,14 @@
 """Confirm a consent: the client says back the code from the letter, and it stands for good."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from audit.events import Actor, ConsentGiven, ConsentRefused
 from consent import confirming
 from consent.codes import Code
+from consent.confirming import NotConfirmed
+from consent.register import Changed
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
-from policies.decision import Refused
 from policies.vocabulary import NOBODY, ConsentId, ConsentState, OrganisationId, Reason
 
 BY_CODE = "confirmation"
@@ -30,7 +31,9 @@ class Confirmed:
 
 
 @by_application
-def confirm_consent(tx: Transaction, caller: Caller, order: Confirmation) -> Outcome[Confirmed]:
+def confirm_consent(
+    tx: Transaction, caller: Caller, order: Confirmation
+) -> Outcome[Confirmed | NotConfirmed]:
     """Hold the code against the one that is waited for. A wrong one is counted, and logged."""
     controller = OrganisationId(caller.organisation)
     confirmed = confirming.confirm(
@@ -44,17 +47,17 @@ def confirm_consent(tx: Transaction, caller: Caller, order: Confirmation) -> Out
         sealing=tx.vault,
     )
     actor = Actor(system=caller.application)
-    if isinstance(confirmed, Refused):
+    if not isinstance(confirmed, Changed):
+        ours = isinstance(confirmed, NotConfirmed)
         refused = ConsentRefused(
             application=caller.application,
             actor=actor,
-            client=NOBODY,
+            client=confirmed.client if isinstance(confirmed, NotConfirmed) else NOBODY,
             consent=order.consent,
-            reason=confirmed.reason,
+            reason=Reason.CONTENT_REFUSED if ours else Reason.CONSENT_NOT_FOUND,
             via=BY_CODE,
         )
-        openly = confirmed.reason is Reason.CONTENT_REFUSED
-        return Outcome(replace(confirmed, told=confirmed.reason if openly else None), (refused,))
+        return Outcome(confirmed, (refused,))
     event = ConsentGiven(
         application=caller.application,
         actor=actor,
