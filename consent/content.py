@@ -17,13 +17,16 @@ _REMEMBERED = 8192
 
 EVERY_SECTION = "all"
 SECRECY_RELEASE = "secrecy_release"
+FREE = "none"
+"""Nothing hangs on the answer: what the client is told with every question, yes or no."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """In which capacity the client agreed. `adult_at` is set for whoever was a minor.
 
-    From `mandate_until` on, who decided in the client's place may do so no longer.
+    Of a guardian: the SHA-256 of the document, when its power ends (an instant; without one it
+    has no end), and for which purposes and sections (none named: all) it was given.
     """
 
     type: str
@@ -31,7 +34,10 @@ class Capacity:
     on: str | None = None
     parents: str | None = None
     adult_at: int | None = None
+    mandate: str | None = None
     mandate_until: int | None = None
+    mandate_purposes: tuple[str, ...] = ()
+    mandate_sections: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class Shown:
     interpreter: str | None = None
     teach_back: str | None = None
     filled_sha256: str | None = None
+    interpreter_kind: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +108,8 @@ class Grant:
     precision: Precision = ()
     withdrawn: bool = False
     bounds: tuple[Bound, ...] = ()
+    teach_back: str | None = None
+    conditionality: str = FREE
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +126,7 @@ class Refusal:
 
     purpose: str
     recipient: str
+    conditionality: str = FREE
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +134,9 @@ class Terms:
     """What a client agreed to and what not, on which notice, proved by what.
 
     `agreed` is the hash of what was shown (see `consent.agreed`); consents from before it was
-    kept have none, and no bounds.
+    kept have none, and no bounds. `not_given`: what the client could not say back, and so did
+    not give. `confirm_by`: until when (an instant) it must be confirmed. `detained`: asked of
+    somebody who is not free to go.
     """
 
     functions: tuple[str, ...]
@@ -135,6 +147,9 @@ class Terms:
     denials: tuple[Denial, ...] = ()
     refused: tuple[Refusal, ...] = ()
     agreed: str | None = None
+    not_given: tuple[Refusal, ...] = ()
+    confirm_by: int | None = None
+    detained: bool = False
 
     def without(self, ended: frozenset[GrantId]) -> "Terms":
         """The same with these grants marked as withdrawn."""
@@ -184,7 +199,7 @@ def from_bytes(plain: bytes) -> Terms:
     said: Mapping[str, Any] = json.loads(plain)
     return Terms(
         functions=tuple(said["functions"]),
-        capacity=Capacity(**said["capacity"]),
+        capacity=_capacity(said["capacity"]),
         notice=Shown(**said["notice"]),
         evidence=_evidence(said["evidence"]),
         grants=tuple(map(_grant, said.get("grants", ()))),
@@ -193,7 +208,15 @@ def from_bytes(plain: bytes) -> Terms:
         ),
         refused=tuple(Refusal(**each) for each in said.get("refused", ())),
         agreed=said.get("agreed"),
+        not_given=tuple(Refusal(**each) for each in said.get("not_given", ())),
+        confirm_by=said.get("confirm_by"),
+        detained=said.get("detained", False),
     )
+
+
+def _capacity(said: Mapping[str, Any]) -> Capacity:
+    lists = ("mandate_purposes", "mandate_sections")
+    return Capacity(**{**said, **{name: tuple(said.get(name, ())) for name in lists}})
 
 
 def _evidence(said: Mapping[str, Any]) -> Evidence:
@@ -240,5 +263,7 @@ def grant_document(grant: Grant) -> dict[str, object]:
         "max_uses": grant.max_uses,
         "onward": grant.onward,
         "withdrawn": grant.withdrawn,
+        "teach_back": grant.teach_back,
+        "conditionality": grant.conditionality,
     }
     return {name: held for name, held in document.items() if held not in (None, [], {})}

@@ -25,6 +25,7 @@ _LEVELS = frozenset(
     {"exact", "day", "month", "year", "year_band5", "age_band", "municipality", "province"}
     | {"nat_group", "lang_group", "ilo", "count", "months_only", "category", "masked"}
 )
+_TEACH_BACK = one_of({"passed", "failed", "not_done"})
 _METHODS = frozenset(
     {"digital_eID", "itsme", "portal_click", "paper_scan"}
     | {"oral_witnessed", "oral_interpreter", "proxy"}
@@ -75,6 +76,14 @@ CAPACITY: Mapping[str, Member] = {
     "assessed_by": (words(60), False),
     "on": (a_day, False),
     "parents": (one_of({"informed", "not_informed_at_minors_request", "co_signed"}), False),
+    "mandate": (nested, False),
+}
+
+MANDATE: Mapping[str, Member] = {
+    "sha256": (_SHA256, True),
+    "until": (a_day, False),
+    "purposes": (several(matching(r"P[0-9]{1,3}")), True),
+    "sections": (_SECTIONS, False),
 }
 
 NOTICE: Mapping[str, Member] = {
@@ -83,7 +92,8 @@ NOTICE: Mapping[str, Member] = {
     "lang": (matching(r"[a-z]{2,3}(-[a-z]{1,10})?"), True),
     "channel": (matching(r"[a-z_]+(\+[a-z_]+)*", 60), True),
     "interpreter": (words(40), False),
-    "teach_back": (one_of({"passed", "failed", "not_done"}), False),
+    "teach_back": (_TEACH_BACK, False),
+    "interpreter_kind": (one_of({"certified", "relative", "none"}), False),
     "sha256": (_SHA256, False),
 }
 
@@ -114,6 +124,7 @@ GRANT: Mapping[str, Member] = {
     ),
     "max_uses": (counted, False),
     "onward": (flag, False),
+    "teach_back": (_TEACH_BACK, False),
 }
 
 DENIAL: Mapping[str, Member] = {

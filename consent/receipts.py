@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+from consent.belgian_time import time_of
 from consent.content import EVERY_SECTION, Denial, Grant, Refusal, Terms, grant_document
 from policies.purposes import purpose, purpose_list
 from policies.summary_model import summary_model
@@ -76,9 +77,16 @@ def receipt_claims(receipt: Receipt, terms: Terms) -> dict[str, Any]:
         "refused": [_refusal(each, lang, receipt.names) for each in terms.refused],
         "withdraw": {"address": receipt.withdraw_at, "consent": receipt.consent},
         "no_consequence": _NO_CONSEQUENCE[lang],
+        **_provisional(terms),
         "rights": list(RIGHTS),
         "jurisdiction": "BE",
     }
+
+
+def _provisional(terms: Terms) -> dict[str, str]:
+    """Until when the client is asked to confirm it (RFC 3339, UTC)."""
+    until = terms.confirm_by
+    return {} if until is None else {"confirm_by": time_of(until).isoformat(timespec="seconds")}
 
 
 def _language(lang: str) -> str:
@@ -92,6 +100,7 @@ def _grant(grant: Grant, lang: str, names: Mapping[str, str]) -> dict[str, objec
     return {
         **{name: shown[name] for name in keep if name in shown},
         "purpose": _purpose(grant.purpose, lang),
+        "conditionality": grant.conditionality,
         "recipient": _named(grant.recipient, names),
         "data": _data(grant.reads, lang),
     }
@@ -121,6 +130,7 @@ def _denial(denial: Denial, lang: str, names: Mapping[str, str]) -> dict[str, ob
 def _refusal(refusal: Refusal, lang: str, names: Mapping[str, str]) -> dict[str, object]:
     return {
         "purpose": _purpose(refusal.purpose, lang),
+        "conditionality": refusal.conditionality,
         "recipient": _named(refusal.recipient, names),
     }
 

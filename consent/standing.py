@@ -7,9 +7,11 @@ from datetime import date
 from functools import lru_cache
 
 from consent.belgian_time import months_after
+from consent.capacity import mandate_over
 from consent.content import SECRECY_RELEASE, Grant, Terms, denied_fields
 from consent.notices import NoticeLibrary
 from consent.recipients import Asking, reaches
+from consent.ways import unconfirmed
 from policies.at_most import read_levels
 from policies.decision import GrantFacts, Precision
 from policies.purposes import purpose
@@ -164,6 +166,14 @@ def _come_of_age(said: Said, grant: Grant, now: Now) -> bool:
     return adult_at is not None and now.moment >= adult_at
 
 
+def _mandate_ended(said: Said, grant: Grant, now: Now) -> bool:
+    return mandate_over(said.terms.capacity, now.moment)
+
+
+def _never_confirmed(said: Said, grant: Grant, now: Now) -> bool:
+    return unconfirmed(said.terms, now.moment)
+
+
 def _outside_its_time(said: Said, grant: Grant, now: Now) -> bool:
     end = _end(grant, now.happened)
     return now.moment < grant.start or (end is not None and now.moment >= end)
@@ -185,6 +195,8 @@ _ENDINGS: tuple[tuple[Reason, Callable[[Said, Grant, Now], bool]], ...] = (
     (Reason.CONSENT_WITHDRAWN, _taken_back),
     (Reason.HARD_RULE_H9, _too_old),
     (Reason.CAPACITY_CHANGED_AGE18, _come_of_age),
+    (Reason.CAPACITY_MISSING, _mandate_ended),
+    (Reason.CONSENT_EXPIRED, _never_confirmed),
     (Reason.CONSENT_EXPIRED, _outside_its_time),
     (Reason.CONSENT_SUSPENDED, _on_hold),
     (Reason.CONSENT_STALE_NOTICE, _on_an_old_notice),

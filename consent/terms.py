@@ -1,20 +1,12 @@
 """From what a form or a system sends to the terms of a consent, or to what is wrong with it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from consent.belgian_time import (
-    ADULT_FROM,
-    adult_at,
-    age_on,
-    day_in,
-    day_of,
-    end_of,
-    instant,
-    start_of,
-)
+from consent.belgian_time import day_in, day_of, end_of, instant, start_of
+from consent.capacity import OWN_WORD, USUAL, CapacityRules, capacity_in, outside_mandate
 from consent.content import (
     Capacity,
     Denial,
@@ -24,13 +16,22 @@ from consent.content import (
     Shown,
     Terms,
 )
-from consent.forms import CAPACITY, DENIAL, EVIDENCE, GRANT, NOTICE, RECORD, REFUSAL
+from consent.forms import DENIAL, EVIDENCE, GRANT, NOTICE, RECORD, REFUSAL
 from consent.recipients import Directory, wrong_denial, wrong_grant, wrong_refusal
 from consent.shape import Problem, Problems
+from consent.ways import (
+    PROXY,
+    awaiting,
+    costs_something,
+    not_free,
+    not_understood,
+    proof_lacking,
+    understood,
+)
 from policies.grants import InvalidGrant, read_grant
 from policies.purposes import is_prohibited, purpose
 from policies.summary_model import summary_model
-from policies.vocabulary import GrantId, Operation, OrganisationId
+from policies.vocabulary import GrantId, Operation, OrganisationId, OrganisationType
 
 __all__ = [
     "NoticeKnown",
@@ -45,12 +46,7 @@ __all__ = [
 NoticeKnown = Callable[[str, str, str], str | None]
 """The hash of a notice by id, version and language; nothing for one never put into use."""
 
-_YOUNGEST = 12
-_ADULT = "adult"
-_CAPABLE_MINOR = "capable_minor"
-_MINORS = frozenset({_CAPABLE_MINOR, "minor_with_parent"})
 _WRITTEN = frozenset({"paper_scan", "digital_eID", "itsme"})
-_BY_SOMEBODY_ELSE = "proxy"
 
 
 class TermsRefused(Exception):
@@ -72,23 +68,28 @@ def read_terms(
     born: date | None,
     directory: Directory,
     notice_known: NoticeKnown,
+    detained: bool = False,
+    rules: CapacityRules = USUAL,
 ) -> Terms:
     """The terms that a body holds: a consent record without id, client, controller, events.
 
     Grants without an id get the next free one of g1, g2, …; a notice without a hash gets
-    that of the library. Raises `TermsRefused` with everything that is wrong, as far as it
-    could be told at once.
+    that of the library; what the client could not say back is left out. `detained`: the client
+    is known to be, whoever asks. Raises `TermsRefused` with everything that is wrong, as far as
+    it could be told at once.
     """
     problems = Problems()
     if not problems.shaped(body, "", RECORD):
         raise TermsRefused(problems.found)
     moment = instant(at)
-    terms = _terms(body, moment, born, notice_known, problems)
+    terms = _terms(body, moment, born, notice_known, problems, rules)
+    held = directory.type_of(controller) is OrganisationType.PRISON_SERVICE
+    terms = replace(terms, detained=detained or held)
     if not problems.found:
         _judge(terms, controller, day_of(moment), directory, problems)
     if problems.found:
         raise TermsRefused(problems.found)
-    return terms
+    return awaiting(understood(terms), moment)
 
 
 def _terms(
@@ -97,8 +98,16 @@ def _terms(
     born: date | None,
     notice_known: NoticeKnown,
     problems: Problems,
+    rules: CapacityRules,
 ) -> Terms:
-    capacity = _capacity(body["capacity"], born, day_of(moment), problems)
+    capacity = capacity_in(
+        body["capacity"],
+        born=born,
+        method=body["evidence"].get("method"),
+        today=day_of(moment),
+        problems=problems,
+        rules=rules,
+    )
     return Terms(
         functions=tuple(body["functions"]),
         capacity=capacity,
@@ -129,10 +138,10 @@ def evidence_lacking(terms: Terms) -> str | None:
     method = terms.evidence.method
     if any(each.written_evidence for each in asked) and method not in _WRITTEN:
         return "written_needed"
-    own_word = terms.capacity.type in (_ADULT, _CAPABLE_MINOR)
-    if any(each.explicit_consent for each in asked) and own_word and method == _BY_SOMEBODY_ELSE:
+    own_word = terms.capacity.type in OWN_WORD
+    if any(each.explicit_consent for each in asked) and own_word and method == PROXY:
         return "own_word_needed"
-    return None
+    return proof_lacking(terms) if any(not grant.withdrawn for grant in terms.grants) else None
 
 
 def _placed(
@@ -140,32 +149,6 @@ def _placed(
 ) -> list[tuple[str, Mapping[str, Any]]]:
     placed = ((f"{name}.{index}", each) for index, each in enumerate(said.get(name, ())))
     return [(place, each) for place, each in placed if problems.shaped(each, place, members)]
-
-
-def _capacity(said: Any, born: date | None, today: date, problems: Problems) -> Capacity:
-    if not problems.shaped(said, "capacity", CAPACITY):
-        return Capacity(_ADULT)
-    capacity = Capacity(**said)
-    if capacity.type == _CAPABLE_MINOR:
-        for name in ("assessed_by", "on"):
-            if name not in said:
-                problems.add(f"capacity.{name}", "required")
-    assessed = day_in(capacity.on)
-    if assessed and assessed > today:
-        problems.add("capacity.on", "future")
-    if born is None:
-        if capacity.type != _ADULT:
-            problems.add("capacity.type", "birth_date_needed")
-        return capacity
-    age = age_on(born, today)
-    minor = age < ADULT_FROM
-    if age < _YOUNGEST:
-        problems.add("capacity.type", "under_12")
-    elif minor and capacity.type == _ADULT:
-        problems.add("capacity.type", "under_18")
-    elif not minor and capacity.type in _MINORS:
-        problems.add("capacity.type", "not_a_minor")
-    return replace(capacity, adult_at=adult_at(born)) if minor else capacity
 
 
 def notice_in(said: Any, notice_known: NoticeKnown, problems: Problems) -> Shown:
@@ -237,6 +220,7 @@ def _grant(said: Mapping[str, Any], moment: int) -> Grant:
         until_event=said.get("until_event"),
         max_uses=said.get("max_uses"),
         onward=said.get("onward", False),
+        teach_back=said.get("teach_back"),
         precision=tuple(sorted(said.get("precision", {}).items())),
         **lists,
     )
@@ -250,6 +234,13 @@ def _with_ids(grants: Sequence[Grant], problems: Problems) -> tuple[Grant, ...]:
     return tuple(g if g.id else replace(g, id=GrantId(next(free))) for g in grants)
 
 
+def _unproved(terms: Terms) -> Iterable[Problem]:
+    if lacking := evidence_lacking(terms):
+        yield "evidence.method", lacking
+    if terms.detained and terms.grants and not_free(terms.evidence):
+        yield "evidence.freedom_check", "required"
+
+
 def _judge(
     terms: Terms,
     controller: OrganisationId,
@@ -259,8 +250,13 @@ def _judge(
 ) -> None:
     if not terms.grants and not terms.denials and not terms.refused:
         problems.add("grants", "required")
-    if lacking := evidence_lacking(terms):
-        problems.add("evidence.method", lacking)
+    for place, code in (
+        *_unproved(terms),
+        *not_understood(terms),
+        *outside_mandate(terms.capacity, terms.grants),
+        *costs_something(terms, directory.type_of(controller)),
+    ):
+        problems.add(place, code)
     refused = {(each.purpose, each.recipient) for each in terms.refused}
     for index, grant in enumerate(terms.grants):
         place = f"grants.{index}"

@@ -5,13 +5,11 @@ The decision is the one that a fetch gets, on the client's consents with this on
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 
 from audit.prepared import Prepared, together
 from consent import records as consents
 from consent import register, sealed
 from consent.agreed import with_bounds
-from consent.belgian_time import day_in
 from consent.content import Grant, Terms
 from consent.filling import Filled, House, filled, recipients_asked
 from consent.recipients import Asking, reaches
@@ -23,7 +21,6 @@ from exchange.considering import (
     asking_for,
     considered_on,
     facts_for,
-    opened,
     record_of,
 )
 from exchange.records import KnownClient, SealedSection
@@ -31,7 +28,7 @@ from exchange.transaction import Transaction
 from policies.agreement_document import Party
 from policies.at_most import Levels, at_most
 from policies.decision import Facts, ReleaseRequest
-from policies.vocabulary import ConsentId, ConsentState, GrantId, OrganisationId, Section
+from policies.vocabulary import ConsentId, ConsentState, GrantId, OrganisationId
 
 NOT_YET = ConsentId("")
 """The id of the consent that is not on file."""
@@ -72,14 +69,6 @@ def file_of(tx: Transaction, client: KnownClient) -> OnFile:
     return OnFile(said, records.sections_in(sections.rows), flags)
 
 
-def born(tx: Transaction, client: KnownClient, filed: OnFile) -> date | None:
-    """The birth date that the holder deposited, if it did."""
-    for each in filed.sections:
-        if each.section == Section.IDENT:
-            return day_in(opened(tx, client, each).get("birth_date", {}).get("value"))
-    return None
-
-
 def proposed(
     tx: Transaction, rulebook: Rulebook, client: KnownClient, terms: Terms, filed: OnFile
 ) -> tuple[Terms, Filled]:
@@ -96,6 +85,15 @@ def proposed(
                 levels = at_most(request, facts, one, rulebook.decider.decide)
                 bounds[grant][request.recipient] = levels
     return with_bounds(terms, bounds), shown
+
+
+def bound_anew(
+    tx: Transaction, rulebook: Rulebook, client: KnownClient, consent: ConsentId, terms: Terms
+) -> Terms:
+    """The terms of a consent that is renewed, with all that they can let leave as of today."""
+    filed = file_of(tx, client)
+    others = [each for each in filed.said if each.consent != consent]
+    return proposed(tx, rulebook, client, terms, replace(filed, said=others))[0]
 
 
 def shares(

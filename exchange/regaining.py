@@ -25,6 +25,7 @@ from audit.regaining import People, Regained, Surveyed, regain, survey
 from audit.sealing import text_of
 from audit.signer import origin_of
 from audit.verify import Bundle, Unfit
+from consent import proof_records
 from consent import records as consents
 from consent.belgian_time import time_of
 from exchange import handovers, installation
@@ -166,6 +167,7 @@ def _forget(connection: Connection, key_id: bytes) -> int:
     """Whose key was destroyed in the lost range is erased again; how many parts that took."""
     client = ClientId(text_of(key_id))
     handovers.forget_client(connection, shard=SHARD, client=client)
+    proof_records.forget_client(connection, shard=SHARD, client=client)
     consents.forget_client(connection, shard=SHARD, client=client)
     clients.forget_client(connection, shard=SHARD, client=client)
     besides = erasure.unfound(lambda: nullcontext(connection), shard=SHARD, key_id=key_id)

@@ -180,6 +180,9 @@ class Settings(BaseSettings):
     """Where that server's public keys are read: an address, or a file. Under `production` an
     address is https."""
 
+    assessment_months: Annotated[int, Field(ge=1, le=60)] = 12
+    """Months for which it counts that a minor was found capable of deciding."""
+
     requests_a_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     """What an organisation may ask in a minute, in each process. 0: 3,000 under `production`."""
 

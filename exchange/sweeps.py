@@ -10,9 +10,15 @@ from typing import Any
 from exchange.flows.end_due_consents import end_due_consents
 from exchange.flows.expire_handovers import expire_handovers
 from exchange.flows.hold_merged import hold_merged
+from exchange.flows.lapse_consents import lapse_consents
 from exchange.transaction import Outcome
 
 Sweep = Callable[..., Outcome[Any]]
 
-SWEEPS: tuple[Sweep, ...] = (expire_handovers, end_due_consents, hold_merged)
+SWEEPS: tuple[Sweep, ...] = (
+    expire_handovers,
+    end_due_consents,
+    hold_merged,
+    lapse_consents,
+)
 """In this order; one that fails postpones none of the others."""

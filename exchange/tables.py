@@ -2,8 +2,9 @@
 
 from audit import published as audit_heads
 from audit import records as audit_tables
+from consent import proof_records
 from consent import records as consent_tables
 from exchange import directory, dual_control, ended, handovers, installation, key_shelves, records
 
 OURS = (directory, dual_control, ended, handovers, installation, key_shelves, records)
-ALL = (audit_tables, audit_heads, consent_tables, *OURS)
+ALL = (audit_tables, audit_heads, consent_tables, proof_records, *OURS)

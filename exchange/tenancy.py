@@ -38,6 +38,8 @@ OWN: Mapping[str, str] = {
     "consent": f"controller = {_ME}",
     "consent_change": _where("consent_change", "consent", "consent"),
     "grant_use": _where("grant_use", "consent", "consent"),
+    "consent_evidence": _where("consent_evidence", "consent", "consent"),
+    "consent_confirmation": _where("consent_confirmation", "consent", "consent"),
     "handover": f"sender = {_ME} OR recipient = {_ME}",
     "handover_event": _where("handover_event", "handover", "handover"),
 }

@@ -24,7 +24,8 @@ class Purpose:
     `default` and `optional` are the sections and fields it may use: the first as soon as they
     are granted, the second only when the grant names them. `validity` is what is offered to
     the client, counted from the moment consent is given: an ISO 8601 duration, `programme` or
-    `statutory`; `months` the same as a number, where it is one.
+    `statutory`; `months` the same as a number, where it is one. `refusal_costs` are the kinds
+    of controllers at which saying no would cost the client a service: consent is no basis there.
     """
 
     code: str
@@ -46,6 +47,7 @@ class Purpose:
     log_only: bool
     functions_needed: tuple[str, ...]
     legal_basis: Mapping[str, tuple[str, ...]]
+    refusal_costs: frozenset[OrganisationType] = frozenset()
 
     def accepts(
         self, recipient: OrganisationType, *, in_partnership: bool = False, own: bool = False
@@ -224,6 +226,7 @@ def _purpose(code: str, raw: Mapping[str, Any]) -> Purpose:
         legal_basis=MappingProxyType(
             {kind: tuple(each) for kind, each in raw["legal_basis"].items()}
         ),
+        refusal_costs=frozenset(map(OrganisationType, raw.get("refusal_costs", ()))),
     )
 
 

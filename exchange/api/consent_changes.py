@@ -14,7 +14,7 @@ from consent.content import grant_document
 from consent.lifecycle import dpv_state
 from exchange import records
 from exchange.api.answers import answer
-from exchange.api.consents import consent_in
+from exchange.api.consents import consent_in, waiting
 from exchange.api.cursors import cursor_at, place_in
 from exchange.api.dependencies import (
     Body,
@@ -131,7 +131,9 @@ async def post_renewal(
     order = RenewalOrder(consent_in(consent), body, version_in(if_match))
     receipts = services.receipts
     renewed = settled(
-        await services.writer.run(renew_consent, caller, order, receipts.issuer, receipts.sign)
+        await services.writer.run(
+            renew_consent, caller, order, receipts.issuer, receipts.sign, services.rulebook
+        )
     )
     stands = renewed.changed
     body_out = {
@@ -139,7 +141,10 @@ async def post_renewal(
         "state": stands.state,
         "grants": [grant_document(grant) for grant in stands.terms.grants],
         "receipt": renewed.receipt,
+        **waiting(stands.terms),
     }
+    if renewed.code is not None:
+        body_out["code"] = renewed.code.shown
     return answer(body_out, headers={"ETag": f'"{stands.version}"'})
 
 

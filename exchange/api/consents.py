@@ -8,10 +8,12 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field, StringConstraints
 
 from consent.belgian_time import instant
+from consent.capacity import CapacityRules
 from consent.content import Terms, grant_document
 from consent.ending import ending, over
 from consent.lifecycle import dpv_state, releases
 from consent.register import ConsentView
+from consent.ways import unconfirmed
 from exchange.api.answers import answer
 from exchange.api.clients import handle_in
 from exchange.api.consent_bodies import consent_body_of
@@ -59,7 +61,7 @@ async def post_consent(client: ClientPath, request: Request) -> Response:
     services, caller = await services_of(request), await _caller(request)
     handle = handle_in(client)
     body = await consent_body_of(request, handle, caller)
-    order = ConsentOrder(handle, body)
+    order = ConsentOrder(handle, body, CapacityRules(services.settings.assessment_months))
     given = settled(
         await services.writer.run(give_consent, caller, order, services.receipts, services.rulebook)
     )
@@ -68,7 +70,10 @@ async def post_consent(client: ClientPath, request: Request) -> Response:
         "state": given.state,
         "grants": [grant_document(grant) for grant in given.terms.grants],
         "receipt": given.receipt,
+        **waiting(given.terms),
     }
+    if given.code is not None:
+        body_out["code"] = given.code.shown
     return answer(body_out, 201)
 
 
@@ -91,7 +96,8 @@ async def post_preview(
     """
     handle = handle_in(client)
     body = await consent_body_of(request, handle, caller)
-    order = (handle, body, services.rulebook)
+    rules = CapacityRules(services.settings.assessment_months)
+    order = (handle, body, services.rulebook, rules)
     previewed = settled(await services.writer.run(preview_consent, caller, *order))
     return answer(preview_document(services.vault, previewed))
 
@@ -141,6 +147,17 @@ def consent_in(text: str) -> ConsentId:
     return ConsentId(text if re.fullmatch(CONSENT, text) else "c-none")
 
 
+def waiting(terms: Terms) -> dict[str, Any]:
+    """What the holder must still see to: until when to confirm, what was not understood."""
+    waits: dict[str, Any] = {}
+    if terms.confirm_by is not None:
+        waits |= {"provisional": True, "confirm_by": instant_text(terms.confirm_by)}
+    if terms.not_given:
+        asked = [{"purpose": no.purpose, "recipient": no.recipient} for no in terms.not_given]
+        waits["not_given"] = asked
+    return waits
+
+
 def _shown(view: ConsentView, now: int) -> dict[str, Any]:
     terms: Terms = view.terms
     return {
@@ -150,6 +167,7 @@ def _shown(view: ConsentView, now: int) -> dict[str, Any]:
         "suspended": view.suspended,
         "version": view.version,
         **_end(view),
+        **waiting(terms),
         "grants": [grant_document(grant) for grant in terms.grants],
         "denials": [
             {"sections": list(each.sections), "recipient": each.recipient} for each in terms.denials
@@ -179,5 +197,5 @@ def _end(view: ConsentView) -> dict[str, Any]:
 
 def _state_at(view: ConsentView, now: int) -> ConsentState:
     """How it stands; a consent of which every grant is over has expired."""
-    has_ended = over(view.terms, instant(view.renewed_at)).at <= now
-    return ConsentState.EXPIRED if has_ended and releases(view.state) else view.state
+    gone = over(view.terms, instant(view.renewed_at)).at <= now or unconfirmed(view.terms, now)
+    return ConsentState.EXPIRED if gone and releases(view.state) else view.state

@@ -139,6 +139,15 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("GET", "/v1/consents/{consent}/record"): _for(
         "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
     ),
+    ("POST", "/v1/consents/{consent}/confirmation"): _for(
+        "consent", Tenant.HOLDER, Rate.CHANGES, Data.CODES
+    ),
+    ("PUT", "/v1/consents/{consent}/evidence"): _for(
+        "consent", Tenant.HOLDER, Rate.CHANGES, Data.SPECIAL
+    ),
+    ("GET", "/v1/consents/{consent}/evidence"): _for(
+        "consent", Tenant.HOLDER, Rate.LOOKS, Data.SPECIAL
+    ),
     ("POST", "/oauth/token"): _for("", Tenant.CALLER, Rate.TOKENS, Data.NONE),
     ("POST", "/oauth/revocation"): _for("", Tenant.CALLER, Rate.ENDINGS, Data.NONE),
     ("GET", "/.well-known/oauth-authorization-server"): _OPEN,

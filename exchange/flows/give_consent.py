@@ -1,16 +1,19 @@
 """Give a consent: what a client agreed to, and what not, goes on record with its receipt."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from audit.events import Actor, ConsentGiven, ConsentRefused
-from consent import register
+from consent import confirming, register
+from consent.capacity import USUAL, CapacityRules
+from consent.codes import Code, make
 from consent.receipts import Receipt, receipt_claims
 from consent.terms import Terms, TermsRefused, read_terms
 from exchange import records
+from exchange.circumstances import circumstances_of
 from exchange.considering import Rulebook
-from exchange.proposing import born, file_of, proposed
+from exchange.proposing import file_of, proposed
 from exchange.records import KnownClient
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
@@ -28,20 +31,29 @@ from policies.vocabulary import (
 
 @dataclass(frozen=True, slots=True)
 class ConsentOrder:
-    """A consent record as its controller sends it, for a client of its own."""
+    """A consent record as its controller sends it, for a client of its own.
+
+    `code` is a proposal: it counts where the client must confirm what was recorded.
+    """
 
     client: Handle
     body: Mapping[str, Any]
+    rules: CapacityRules = USUAL
+    code: Code = field(default_factory=make)
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The consent as it now stands. `receipt` is what the client keeps (a compact JWS)."""
+    """The consent as it now stands. `receipt` is what the client keeps (a compact JWS).
+
+    `code` is told once, here: for the letter with which the client is asked to confirm.
+    """
 
     consent: ConsentId
     state: ConsentState
     terms: Terms
     receipt: str
+    code: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +84,17 @@ def give_consent(
     if client.id == NOBODY or client.holder != controller:
         return _refuse(caller, NOBODY, Refused(Reason.NOT_THE_HOLDER))
     filed = file_of(tx, client)
+    known = circumstances_of(tx, client, filed.sections)
     try:
         terms = read_terms(
             order.body,
             controller=controller,
             at=tx.at,
-            born=born(tx, client, filed),
+            born=known.born,
+            detained=known.detained,
             directory=tx.directory,
             notice_known=tx.directory.notices.known,
+            rules=order.rules,
         )
     except TermsRefused as refused:
         reason = Reason.CONTENT_REFUSED
@@ -125,6 +140,14 @@ def _record(
         sealing=tx.vault,
         receipt=receipt,
     )
+    code = confirming.await_code(
+        tx.connection,
+        shard=tx.shard,
+        consent=consent,
+        terms=terms,
+        code=order.code,
+        codes=tx.vault.codes(client.id),
+    )
     event = ConsentGiven(
         application=caller.application,
         actor=Actor(system=caller.application),
@@ -135,7 +158,7 @@ def _record(
         notice=f"{terms.notice.id}/{terms.notice.version}/{terms.notice.lang}",
         via=terms.evidence.method,
     )
-    return Outcome(Given(consent, state, terms, receipt), (event,))
+    return Outcome(Given(consent, state, terms, receipt, code), (event,))
 
 
 def _refuse(caller: Caller, client: ClientId, refusal: Refused) -> Outcome[Given]:

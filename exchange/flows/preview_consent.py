@@ -6,12 +6,14 @@ from typing import Any
 
 from audit.events import Actor, ClientRefused, SummaryViewed
 from consent.belgian_time import day_of
+from consent.capacity import USUAL, CapacityRules
 from consent.content import Grant, Terms
 from consent.filling import Filled
 from consent.terms import TermsRefused, read_terms
 from exchange import records
+from exchange.circumstances import circumstances_of
 from exchange.considering import Rulebook
-from exchange.proposing import Share, born, file_of, proposed, shares
+from exchange.proposing import Share, file_of, proposed, shares
 from exchange.records import KnownClient, SealedSection
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
@@ -64,7 +66,12 @@ class Previewed:
 
 @by_application
 def preview_consent(
-    tx: Transaction, caller: Caller, handle: Handle, body: Mapping[str, Any], rulebook: Rulebook
+    tx: Transaction,
+    caller: Caller,
+    handle: Handle,
+    body: Mapping[str, Any],
+    rulebook: Rulebook,
+    rules: CapacityRules = USUAL,
 ) -> Outcome[Previewed]:
     """Decide as if the consent stood since now. Its holder looks at its own client's summary."""
     holder = OrganisationId(caller.organisation)
@@ -74,14 +81,17 @@ def preview_consent(
     if client.id == NOBODY or client.holder != holder:
         return _refuse(caller, NOBODY, Refused(Reason.NOT_THE_HOLDER))
     filed = file_of(tx, client)
+    known = circumstances_of(tx, client, filed.sections)
     try:
         terms = read_terms(
             body,
             controller=holder,
             at=tx.at,
-            born=born(tx, client, filed),
+            born=known.born,
+            detained=known.detained,
             directory=tx.directory,
             notice_known=tx.directory.notices.known,
+            rules=rules,
         )
     except TermsRefused as refused:
         reason = Reason.CONTENT_REFUSED

@@ -1,17 +1,22 @@
 """Renew a consent: the client says yes once more, on a notice and with a receipt of today."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from audit.events import Actor, ConsentRenewed, ConsentResumed
-from consent import register
+from consent import confirming, register
+from consent import records as consents
+from consent.codes import Code, make
 from consent.receipts import Receipt, receipt_claims
 from consent.register import Changed
-from consent.renewal import read_renewal
+from consent.renewal import Renewal, read_renewal
 from consent.terms import Terms, TermsRefused
 from exchange import records
 from exchange.changing import refused
+from exchange.circumstances import circumstances_of
+from exchange.considering import Rulebook
+from exchange.proposing import bound_anew
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
 from policies.decision import Refused
@@ -29,11 +34,15 @@ Signed = Callable[[Mapping[str, Any]], str]
 
 @dataclass(frozen=True, slots=True)
 class RenewalOrder:
-    """Which consent, what the client said with the yes, and at which version of it."""
+    """Which consent, what the client said with the yes, and at which version of it.
+
+    `code` is a proposal, as when a consent is given.
+    """
 
     consent: ConsentId
     body: Mapping[str, Any]
     version: int | None = None
+    code: Code = field(default_factory=make)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +52,24 @@ class Renewed:
     consent: ConsentId
     changed: Changed
     receipt: str
+    code: Code | None = None
 
 
 @by_application
 def renew_consent(
-    tx: Transaction, caller: Caller, order: RenewalOrder, issuer: str, sign: Signed
+    tx: Transaction,
+    caller: Caller,
+    order: RenewalOrder,
+    issuer: str,
+    sign: Signed,
+    rulebook: Rulebook,
 ) -> Outcome[Renewed]:
-    """Renew it. A hold ends with it: the client was asked anew, and said yes."""
+    """Renew it. A hold ends with it: the client was asked anew, and said yes.
+
+    It lets leave from now on what today's preview shows, and no longer what was shown then.
+    """
     try:
-        renewal = read_renewal(order.body, at=tx.at, notice_known=tx.directory.notices.known)
+        renewal = _read(tx, caller, order, rulebook)
     except TermsRefused as unfit:
         details = tuple(f"{place}: {code}" for place, code in unfit.problems)
         refusal = Refused(Reason.CONTENT_REFUSED, details=details)
@@ -87,8 +105,36 @@ def renew_consent(
     )
     if isinstance(changed, Refused):
         return refused(caller, order.consent, changed, renewal.evidence.method)
+    code = confirming.await_anew(
+        tx.connection,
+        shard=tx.shard,
+        consent=order.consent,
+        terms=changed.terms,
+        code=order.code,
+        codes=tx.vault.codes(changed.client),
+    )
     events = _events(caller, order.consent, changed, was_held=was_held)
-    return Outcome(Renewed(order.consent, changed, receipts[-1]), events)
+    return Outcome(Renewed(order.consent, changed, receipts[-1], code), events)
+
+
+def _read(tx: Transaction, caller: Caller, order: RenewalOrder, rulebook: Rulebook) -> Renewal:
+    """The renewal as it is asked for; of the caller's own client, held against their file."""
+    known = tx.directory.notices.known
+    whose = consents.client_of(tx.connection, shard=tx.shard, consent=order.consent)
+    client = (
+        None
+        if whose is None
+        else records.client_with_id(tx.connection, shard=tx.shard, client=whose)
+    )
+    if client is None or client.holder != caller.organisation:
+        return read_renewal(order.body, at=tx.at, notice_known=known)
+    detained = circumstances_of(tx, client).detained
+    renewal = read_renewal(order.body, at=tx.at, notice_known=known, detained=detained)
+
+    def bind(terms: Terms) -> Terms:
+        return bound_anew(tx, rulebook, client, order.consent, terms)
+
+    return replace(renewal, bind=bind)
 
 
 def _events(

@@ -7,6 +7,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.parts import Mac
+from consent.codes import Codes
 from exchange.security.keys import KeyDestroyed
 
 NONCE = 12
@@ -47,6 +48,11 @@ class Vault:
             )
         except (InvalidTag, ValueError):
             raise KeyDestroyed from None
+
+    def codes(self, client: str) -> Codes:
+        """The keyed hashes of the codes with which a client confirms: erased with the client."""
+        key = self._key_of(bytes.fromhex(client.replace("-", "")))
+        return Codes(Mac(key).digest(b"codes"), "confirmation")
 
     def open_decoy(self, times: int) -> None:
         """The work of opening as much for somebody: what takes no time tells who is no client."""

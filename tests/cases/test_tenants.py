@@ -2,6 +2,7 @@
 
 import ast
 import asyncio
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from sqlmodel import SQLModel
 from exchange import api, tables, tenancy
 from exchange.checks import examine
 from exchange.database import Database, DatabaseOptions
+from exchange.samples import samples
 from exchange.services import SHARD
 from exchange.tenancy import EVERYBODY, NOBODY, OWN
 from tests.builders import Broker
@@ -38,10 +40,24 @@ on_postgresql = pytest.mark.parametrize("settings", ["postgresql"], indirect=Tru
 def filled(broker: Broker) -> Broker:
     """A broker with something in every table of clients' data."""
     story = broker.story("cl-0004", RECIPIENT, "P2")
+    signed_and_to_be_confirmed(broker, story.handle)
     assert story.fetch().status_code == 200
     assert story.answer("acceptance").status_code == 200
     assert story.withdraw().status_code == 200
     return broker
+
+
+def signed_and_to_be_confirmed(broker: Broker, handle: str) -> None:
+    """Two consents more: one with its page, one that waits for the client's code."""
+    holder, page = broker.as_(HOLDER), b"%PDF-1.7 signed"
+    named = hashlib.sha256(page).hexdigest()
+    for evidence in (
+        {"method": "paper_scan", "sha256": named},
+        {"method": "oral_witnessed", "witness": "destap-ww/team"},
+    ):
+        body = {**samples()["cl-0004"].consent, "evidence": evidence}
+        given = holder.post(f"/v1/clients/{handle}/consents", json=body).json()["consent"]
+        holder.put(f"/v1/consents/{given}/evidence", content=page)
 
 
 def counted(connection: Connection) -> dict[str, int]:

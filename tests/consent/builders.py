@@ -30,6 +30,7 @@ TICK = timedelta(microseconds=1)
 ADULT_BORN = date(1990, 5, 1)
 MINOR_BORN = date(2009, 5, 14)
 MINOR = {"type": "capable_minor", "assessed_by": "destap-ww/psy", "on": "2026-10-05"}
+GUARDIAN = {"type": "guardian", "mandate": {"sha256": "d" * 64, "purposes": ["P2"]}}
 NOTICE = {"id": "N-P2", "version": "2.1", "lang": "nl", "channel": "portal"}
 BASE_NOTICE = Notice("N-P2", "2.1", "nl", "a" * 64, substantive=True, text="...")
 

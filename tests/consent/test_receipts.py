@@ -7,7 +7,16 @@ import pytest
 from consent.content import Refusal
 from consent.receipts import CONFORMS_TO, Receipt, receipt_claims
 from policies.vocabulary import ConsentId, ConsentState, Handle
-from tests.consent.builders import ADULT_BORN, BASE_NOTICE, HOLDER, NOON, NOTICE, grant, terms
+from tests.consent.builders import (
+    ADULT_BORN,
+    BASE_NOTICE,
+    GUARDIAN,
+    HOLDER,
+    NOON,
+    NOTICE,
+    grant,
+    terms,
+)
 
 RECEIPT = Receipt(
     issuer="https://broker.example",
@@ -86,7 +95,7 @@ def test_a_receipt_speaks_the_language_of_the_notice_where_it_can(lang: str, tol
 
 def test_a_receipt_is_plain_json_and_holds_no_name_of_a_person() -> None:
     said = claims(
-        capacity={"type": "guardian"},
+        capacity=GUARDIAN,
         evidence={"method": "oral_witnessed", "witness": "Els Peeters", "place": "Gent-Zuid"},
         grants=[grant(recipient="org-site:vdab-wvl/ktr", precision={"ident.birth_date": "year"})],
     )

@@ -25,6 +25,7 @@ BODIES: Mapping[str, Any] = {
     "flags": {"flags": []},
     "summary": {"sections": {}},
     "withdrawal": {"via": "portal"},
+    "confirmation": {"code": "7K4M-2QXA"},
     "disclosures": {
         "recipient": "org:vdab-gent",
         "purpose": "P2",
@@ -46,6 +47,8 @@ def found(broker: Broker) -> Iterator[tuple[str, str]]:
 
 def asked(client: TestClient, way: tuple[str, str], ids: Mapping[str, str] = OTHERS) -> Response:
     method, path = way
+    if way == ("PUT", "/v1/consents/{consent}/evidence"):
+        return client.put(path.format(**ids), content=b"%PDF-1.7 a page")
     body = BODIES.get(path.rpartition("/")[2], {}) if method != "GET" else None
     return client.request(method, path.format(**ids), json=body)
 
