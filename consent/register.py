@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from consent import records, sealed
+from consent import held, records, sealed
 from consent.belgian_time import day_of, instant, time_of
 from consent.content import Terms
 from consent.lifecycle import releases, transition
@@ -357,6 +357,8 @@ def _hold(
     row = records.consent_to_change(connection, shard=shard, consent=consent)
     if row is None:
         return Refused(Reason.CONSENT_NOT_FOUND)
+    if not suspended and held.stands(connection, shard=shard, consent=consent):
+        return Refused(Reason.CONSENT_WITHDRAWN)
     # Only what stands can be held; and what stands could also be narrowed.
     if reason := transition(ConsentState(row.state), ConsentState.NARROWED):
         return Refused(reason)

@@ -7,7 +7,18 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from exchange.api import audit, clients, consents, handovers, health, summaries, tlog, tokens
+from exchange.api import (
+    audit,
+    clients,
+    consents,
+    handovers,
+    health,
+    recalls,
+    summaries,
+    tlog,
+    tokens,
+    withdrawals,
+)
 from exchange.api.declarations import methods_of
 from exchange.following import Following
 from exchange.observability import log
@@ -30,6 +41,7 @@ from exchange.problems import (
 )
 from exchange.services import Services
 from exchange.threshold import Threshold
+from exchange.web import stop
 from policies.deposit import ContentRefused
 
 _OURS = 500
@@ -69,7 +81,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.following = Following(services)
     # Where another authorisation server is set, ours is not there at all.
     ours = () if services.settings.token_issuer else (tokens,)
-    for part in (summaries, handovers, clients, consents, *ours, audit, tlog, health):
+    rare = (recalls, withdrawals, stop)
+    for part in (summaries, handovers, clients, consents, *rare, *ours, audit, tlog, health):
         app.include_router(part.router)
     for failure in (RequestRefused, RequestValidationError, HTTPException, *FAILURES):
         app.add_exception_handler(failure, tell)

@@ -15,6 +15,8 @@ MOST_ONCE = 100_000
 """Proofs and assertions that are known to be counted; the oldest are forgotten first."""
 STOPPING_TOKENS = 6
 """Tokens a minute for withdrawing that an application may have beyond its quota."""
+CODE_TRIES = 5
+"""Codes from a letter that may be tried in a minute from one address."""
 _MINUTE = 60.0
 
 
@@ -42,6 +44,11 @@ class Buckets:
             if not look:
                 self._left[name] = (left - 1, now, a_minute)
             return True
+
+    def crowded(self, name: str) -> bool:
+        """Whether a name is not counted because so many others are."""
+        with self._turn:
+            return name not in self._left and len(self._left) >= self._most
 
     def _now(self, name: str, a_minute: int, now: float) -> float:
         left, at, _ = self._left.get(name, (float(a_minute), now, a_minute))
@@ -98,6 +105,7 @@ class Quotas:
         self._limits = limits
         self._requests, self._tokens, self._stopping = (Buckets(clock) for _ in range(3))
         self._failures, self._excess, self._alarms = (Buckets(clock) for _ in range(3))
+        self._codes = Buckets(clock)
         self._let, self._in_excess = Counted(), Counted()
 
     def request(self, organisation: str, type: str, proof: bytes | None = None) -> bool:
@@ -138,6 +146,13 @@ class Quotas:
     def failed(self, address: str) -> None:
         """Count one more who could not say who they are."""
         self._failures.take(address, self._limits.failures)
+
+    def code(self, address: str) -> bool:
+        """Whether somebody there may try one code more.
+
+        Where more addresses try than are counted, all may: a crowd keeps nobody from stopping.
+        """
+        return self._codes.take(address, CODE_TRIES) or self._codes.crowded(address)
 
     def _a_minute(self, type: str) -> int:
         return self._limits.requests_of.get(type, self._limits.requests)

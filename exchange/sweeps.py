@@ -8,9 +8,19 @@ from collections.abc import Callable
 from typing import Any
 
 from exchange.flows.expire_handovers import expire_handovers
+from exchange.flows.follow_withdrawals import (
+    escalate_recalls,
+    finish_withdrawals,
+    tell_recipients,
+)
 from exchange.transaction import Outcome
 
 Sweep = Callable[..., Outcome[Any]]
 
-SWEEPS: tuple[Sweep, ...] = (expire_handovers,)
+SWEEPS: tuple[Sweep, ...] = (
+    expire_handovers,
+    finish_withdrawals,
+    tell_recipients,
+    escalate_recalls,
+)
 """In this order; one that fails postpones none of the others."""

@@ -8,6 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field, StringConstraints
 
 from consent.belgian_time import instant
+from consent.codes import make
 from consent.content import Terms, grant_document
 from consent.lifecycle import releases
 from consent.register import ConsentView
@@ -50,6 +51,8 @@ class NewWithdrawal(Body):
 
 
 _caller = caller_with("consent")
+_CODES = 3
+"""Codes that are made for one consent: of a million kept, one is somebody's by chance."""
 
 
 async def post_consent(client: ClientPath, request: Request) -> Response:
@@ -59,13 +62,19 @@ async def post_consent(client: ClientPath, request: Request) -> Response:
     if not isinstance(body, dict):
         raise RequestRefused(INVALID_CONTENT, (("body", "object_needed"),))
     order = ConsentOrder(handle_in(client), body)
-    given = settled(await services.writer.run(give_consent, caller, order, services.receipts))
+    codes = tuple(make() for _ in range(_CODES))
+    hashes = tuple(services.keys.stopping.digest("", each) for each in codes)
+    given = settled(
+        await services.writer.run(give_consent, caller, order, services.receipts, hashes)
+    )
     body_out = {
         "consent": given.consent,
         "state": given.state,
         "grants": [grant_document(grant) for grant in given.terms.grants],
         "receipt": given.receipt,
     }
+    if given.code is not None:
+        body_out["withdrawal_code"] = codes[given.code].shown
     return answer(body_out, 201)
 
 

@@ -10,10 +10,11 @@ from consent import register
 from consent.belgian_time import day_in
 from consent.receipts import Receipt, receipt_claims
 from consent.terms import Terms, TermsRefused, read_terms
-from exchange import records
+from exchange import records, stop_codes
 from exchange.considering import opened
 from exchange.records import KnownClient
 from exchange.security.tokens import Caller
+from exchange.stop_codes import Meant
 from exchange.transaction import Outcome, Transaction, by_application
 from policies.decision import Refused
 from policies.vocabulary import (
@@ -38,12 +39,16 @@ class ConsentOrder:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The consent as it now stands. `receipt` is what the client keeps (a compact JWS)."""
+    """The consent as it now stands. `receipt` is what the client keeps (a compact JWS).
+
+    `code` is the place of the code to stop with among those that were brought.
+    """
 
     consent: ConsentId
     state: ConsentState
     terms: Terms
     receipt: str
+    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,12 @@ def give_consent(
     caller: Caller,
     order: ConsentOrder,
     receipts: Receipts,
+    codes: tuple[bytes, ...] = (),
 ) -> Outcome[Given]:
-    """Record the consent. Who was a minor, and on which notice, is settled here and kept."""
+    """Record the consent. Who was a minor, and on which notice, is settled here and kept.
+
+    `codes` are the keyed hashes of codes to stop with; the first that is nobody's yet is kept.
+    """
     controller = OrganisationId(caller.organisation)
     client = records.client_known_as(
         tx.connection, shard=tx.shard, organisation=controller, handle=order.client
@@ -81,7 +90,7 @@ def give_consent(
         reason = Reason.CONTENT_REFUSED
         details = tuple(f"{place}: {code}" for place, code in refused.problems)
         return _refuse(caller, client.id, Refused(reason, told=reason, details=details))
-    return _record(tx, caller, order, client, terms, receipts)
+    return _record(tx, caller, order, client, terms, receipts, codes)
 
 
 def _record(
@@ -91,6 +100,7 @@ def _record(
     client: KnownClient,
     terms: Terms,
     receipts: Receipts,
+    codes: tuple[bytes, ...],
 ) -> Outcome[Given]:
     controller = OrganisationId(caller.organisation)
     consent = ConsentId(f"c-{tx.new_id()}")
@@ -126,7 +136,17 @@ def _record(
         notice=f"{terms.notice.id}/{terms.notice.version}/{terms.notice.lang}",
         via=terms.evidence.method,
     )
-    return Outcome(Given(consent, state, terms, receipt), (event,))
+    code = _code(tx, codes, Meant(consent, client.id, controller), state)
+    return Outcome(Given(consent, state, terms, receipt, code), (event,))
+
+
+def _code(
+    tx: Transaction, codes: tuple[bytes, ...], meant: Meant, state: ConsentState
+) -> int | None:
+    """Which of the codes stops it; none where nothing was agreed to, or all were somebody's."""
+    if state != ConsentState.GIVEN:
+        return None
+    return stop_codes.keep(tx.connection, shard=tx.shard, digests=codes, meant=meant, at=tx.now)
 
 
 def _born(tx: Transaction, client: KnownClient) -> date | None:

@@ -9,10 +9,15 @@ from exchange import tenancy
 
 revision, down_revision = "0009_tenants", "0008_door"
 
+OF_THEN = (
+    *("client", "known_as", "commitment", "summary_section"),
+    *("consent", "consent_change", "grant_use", "handover", "handover_event"),
+)
+
 
 def upgrade() -> None:
-    tenancy.put_up(op.get_bind())
+    tenancy.put_up(op.get_bind(), OF_THEN)
 
 
 def downgrade() -> None:
-    tenancy.take_down(op.get_bind())
+    tenancy.take_down(op.get_bind(), OF_THEN)

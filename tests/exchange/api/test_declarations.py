@@ -124,7 +124,11 @@ def test_what_is_not_public_is_stored_by_nobody_on_the_way(
 def test_only_what_stops_something_has_the_reserved_allowance() -> None:
     reserved = [way for way, each in DECLARED.items() if each.rate is Rate.WITHDRAWALS]
 
-    assert reserved == [("POST", "/v1/consents/{consent}/withdrawal")]
+    assert reserved == [
+        ("POST", "/v1/consents/{consent}/withdrawal"),
+        ("POST", "/v1/withdrawals"),
+        ("POST", "/stop/{language}"),
+    ]
 
 
 def test_an_address_knows_its_methods() -> None:
