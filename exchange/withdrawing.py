@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy.exc import DBAPIError
+
 from audit.events import (
     Actor,
     ConsentNarrowed,
@@ -14,7 +16,6 @@ from consent import records as consents
 from consent.held import Held
 from consent.lifecycle import transition
 from exchange import telling
-from exchange.security.keys import KeyDestroyed, KeysRefused
 from exchange.transaction import Transaction
 from policies.decision import Refused
 from policies.vocabulary import (
@@ -26,11 +27,6 @@ from policies.vocabulary import (
     OrganisationId,
     Reason,
 )
-
-NO_KEY = (KeyDestroyed, KeysRefused, OSError)
-"""What opening or sealing comes to where a key is not at hand, for now or for ever."""
-MOST_GRANTS = 200
-"""Grants of one withdrawal, each of at most five characters: see the checks of the tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +76,9 @@ def end(
             at=tx.at,
             sealing=tx.vault,
         )
-    except NO_KEY:
+    except DBAPIError:
+        raise  # the database itself: nothing can be kept, and nothing is promised
+    except Exception:  # noqa: BLE001 - whatever keeps the terms from being read, the client said stop
         return _end_without_key(tx, application, order, controller)
     if isinstance(withdrawn, Refused):
         return withdrawn
@@ -111,7 +109,9 @@ def finish(tx: Transaction, waiting: Held) -> tuple[PersonEvent, ...]:
             at=tx.at,
             sealing=tx.vault,
         )
-    except NO_KEY:
+    except DBAPIError:
+        raise
+    except Exception:  # noqa: BLE001 - it waits for as long as it can not be read
         held.tried(tx.connection, shard=tx.shard, consent=order.consent, at=tx.now)
         return ()
     if isinstance(withdrawn, Refused):

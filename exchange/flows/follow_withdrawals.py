@@ -6,9 +6,11 @@ from audit.events import Actor, AuditEvent, NoticeUndelivered
 from consent import held
 from exchange import recalls
 from exchange.recalls import REMINDED_EVERY, REMINDERS, Recall, RecallState
+from exchange.security.keys import KeyDestroyed
 from exchange.telling import ask_recipients, end_handovers
 from exchange.transaction import Outcome, Transaction
-from exchange.withdrawing import NO_KEY, finish
+from exchange.withdrawing import finish
+from policies.vocabulary import NOBODY
 
 BROKER = "app:broker"
 """The broker itself, where it acts because time has passed."""
@@ -22,13 +24,13 @@ def tell_recipients(tx: Transaction, most: int = 100) -> Outcome[int]:
     At most `most` handovers and as many recipients in all.
     """
     rounds = recalls.waiting(tx.connection, shard=tx.shard, most=ROUNDS)
-    share = max(1, most // ROUNDS)
+    share = max(1, most // max(1, len(rounds)))
     events: list[AuditEvent] = []
     for each in rounds:
         now = ask_recipients(tx, each, share)
         try:
             now, ended = end_handovers(tx, BROKER, now, share)
-        except NO_KEY:
+        except KeyDestroyed:
             ended = []  # tried again when its turn comes: nothing is released meanwhile
         recalls.keep_round(tx.connection, now, at=tx.now)
         events += ended
@@ -52,7 +54,7 @@ def escalate_recalls(tx: Transaction, most: int = 100) -> Outcome[int]:
     late = recalls.due(tx.connection, shard=tx.shard, now=tx.now, most=most)
     for each in late:
         recalls.change(tx.connection, reminded(each, tx.now))
-    return Outcome(len(late), tuple(map(_unanswered, late)))
+    return Outcome(len(late), tuple(_unanswered(tx, each) for each in late))
 
 
 def reminded(recall: Recall, now: int) -> Recall:
@@ -66,12 +68,17 @@ def reminded(recall: Recall, now: int) -> Recall:
     )
 
 
-def _unanswered(recall: Recall) -> NoticeUndelivered:
+def _unanswered(tx: Transaction, recall: Recall) -> NoticeUndelivered:
     first = recall.reminders == 0
+    try:
+        tx.keys.of_client(recall.client)
+        client: str = recall.client
+    except KeyDestroyed:
+        client = NOBODY  # an entry under a key that is not there would undo the whole batch
     return NoticeUndelivered(
         application=BROKER,
         actor=Actor(system=BROKER),
-        client=recall.client,
+        client=client,
         provider=recall.controller,
         consumer=recall.recipient,
         purpose=recall.purpose,

@@ -1,6 +1,7 @@
 """Stop by code: whoever holds the letter says stop, without signing in anywhere."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from audit.events import Actor, AuditEvent, ConsentRefused
 from consent import records as consents
@@ -21,6 +22,8 @@ class ByCode:
     """The keyed hash of the code that somebody typed."""
 
     digest: bytes
+
+    via: ClassVar[str] = VIA
 
 
 def stop_by_code(tx: Transaction, order: ByCode) -> Outcome[int]:
