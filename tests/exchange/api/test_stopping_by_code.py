@@ -13,15 +13,18 @@ import pysqlite3.dbapi2
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from sqlalchemy import update
 
 from consent.codes import ALPHABET, code_in
 from exchange.database import sqlite_path
 from exchange.flows.follow_withdrawals import finish_withdrawals
 from exchange.flows.give_consent import ConsentOrder, Given, give_consent
 from exchange.flows.stop_by_code import ByCode, stop_by_code
+from exchange.key_shelves import KEYS
 from exchange.quotas import CODE_TRIES, MOST, Limits, Quotas
 from exchange.samples import samples
 from exchange.services import Services, build_services
+from exchange.transaction import Outcome, Transaction
 from exchange.web.stop import LANGUAGES, words
 from policies.vocabulary import ConsentId, Handle
 from tests.builders import Broker, Clock, Story, logged
@@ -78,6 +81,7 @@ def test_the_code_of_a_letter_stops_all_that_its_sender_was_given(broker: Broker
     assert {each["s"] if "s" in each else each.get("client") for each in refused} == {None}
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_no_code_stands_anywhere_and_each_is_for_one_client(broker: Broker) -> None:
     story, code = shared(broker)
     with broker.services.database.reading() as found:
@@ -94,6 +98,7 @@ def test_no_code_stands_anywhere_and_each_is_for_one_client(broker: Broker) -> N
     assert "withdrawal_code" not in nothing.json()
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_who_guesses_is_made_to_wait_and_who_holds_the_letter_is_not_shut_out(
     broker: Broker,
 ) -> None:
@@ -201,32 +206,27 @@ def test_while_the_log_stands_still_a_code_is_kept_and_done_first(
 @contextmanager
 def without_key(services: Services, client: str) -> Iterator[None]:
     """The client's key is not on its shelf, until the end of the block."""
-    key_id = bytes.fromhex(client.replace("-", ""))
-    if services.database.is_sqlite:
-        path = f"{sqlite_path(services.settings.url)}.keys"
-        hidden, shown = (
-            f"UPDATE audit_key_store SET key_id = x'{old.hex()}' WHERE key_id = x'{new.hex()}'"
-            for old, new in ((key_id[::-1], key_id), (key_id, key_id[::-1]))
-        )
+    there = bytes.fromhex(client.replace("-", ""))
+    away = there[::-1]
 
-        def run(text: str) -> None:
-            with pysqlite3.dbapi2.connect(path) as file:
-                file.execute(text)
-    else:
-        hidden, shown = (
-            f"UPDATE overdracht_keys.audit_key_store SET key_id = '\\x{old.hex()}'"
-            f" WHERE key_id = '\\x{new.hex()}'"
-            for old, new in ((key_id[::-1], key_id), (key_id, key_id[::-1]))
-        )
+    def move(key_id: bytes, to: bytes) -> None:
+        if services.database.is_sqlite:
+            with pysqlite3.dbapi2.connect(f"{sqlite_path(services.settings.url)}.keys") as file:
+                said = "UPDATE audit_key_store SET key_id = ? WHERE key_id = ?"
+                file.execute(said, (to, key_id))
+        else:
+            row = update(KEYS).where(KEYS.c.key_id == key_id).values(key_id=to)
+            services.writer.submit(_run, row).result()
 
-        def run(text: str) -> None:
-            with services.database.writing(shard=0) as connection:
-                connection.exec_driver_sql(text)
-
-    run(hidden)
+    move(there, away)
     services.keys.forget_destroyed()
     yield
-    run(shown)
+    move(away, there)
+
+
+def _run(tx: Transaction, statement: Any) -> Outcome[None]:
+    tx.connection.execute(statement)
+    return Outcome(None)
 
 
 @pytest.mark.parametrize("by_code", [True, False], ids=["code", "desk"])
@@ -378,6 +378,7 @@ def test_the_page_stops_in_two_steps_without_a_script_and_names_nobody(broker: B
     assert words("tr")["wait"] in over[-1].text
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_a_reminder_comes_no_sooner_than_a_week(broker: Broker) -> None:
     _, code = shared(broker)
     typed(broker, code)
