@@ -17,6 +17,8 @@ STOPPING_TOKENS = 6
 """Tokens a minute for withdrawing that an application may have beyond its quota."""
 CODE_TRIES = 5
 """Codes from a letter that may be tried in a minute from one address."""
+WRONG_CODES = 60
+"""Codes that were nobody's of which the log takes a note in a minute, wherever they came from."""
 _MINUTE = 60.0
 
 
@@ -105,7 +107,7 @@ class Quotas:
         self._limits = limits
         self._requests, self._tokens, self._stopping = (Buckets(clock) for _ in range(3))
         self._failures, self._excess, self._alarms = (Buckets(clock) for _ in range(3))
-        self._codes = Buckets(clock)
+        self._codes, self._wrong_codes = Buckets(clock), Buckets(clock)
         self._let, self._in_excess = Counted(), Counted()
 
     def request(self, organisation: str, type: str, proof: bytes | None = None) -> bool:
@@ -153,6 +155,10 @@ class Quotas:
         Where more addresses try than are counted, all may: a crowd keeps nobody from stopping.
         """
         return self._codes.take(address, CODE_TRIES) or self._codes.crowded(address)
+
+    def notes_wrong_code(self) -> bool:
+        """Whether the log takes a note of one more: who guesses must not be able to flood it."""
+        return self._wrong_codes.take("", WRONG_CODES)
 
     def _a_minute(self, type: str) -> int:
         return self._limits.requests_of.get(type, self._limits.requests)

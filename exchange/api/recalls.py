@@ -26,7 +26,7 @@ from exchange.api.envelopes import MASKED, Looking, looking
 from exchange.api.forms import ClientPath, instant_text
 from exchange.flows.answer_recall import Certificate, answer_recall
 from exchange.flows.view_recalls import view_recalls
-from exchange.problems import INVALID_CONTENT, RequestRefused, settled
+from exchange.problems import INVALID_CONTENT, NOT_AVAILABLE, RequestRefused, settled
 from exchange.recalls import LAWS, Recall, RecallOutcome, RecallState
 from exchange.security.contexts import RECALL_CERTIFICATE
 from exchange.security.jose_profile import InvalidToken, VerifiedClaims, verify
@@ -135,11 +135,10 @@ async def _certified(services: Services, caller: Caller, recall: str, text: str)
             at=at,
         )
     except InvalidToken:
-        raise RequestRefused(INVALID_CONTENT, (("certificate", "signature"),)) from None
-    today = at.date()
-    fault = _fault(claims, caller, recall, today)
+        raise await _refusal(services, caller, recall, "signature") from None
+    fault = _fault(claims, caller, recall, at.date())
     if fault is not None:
-        raise RequestRefused(INVALID_CONTENT, (("certificate", fault),))
+        raise await _refusal(services, caller, recall, fault)
     law, until = claims.get("law"), claims.get("until")
     return Certificate(
         recall=recall,
@@ -148,6 +147,17 @@ async def _certified(services: Services, caller: Caller, recall: str, text: str)
         until=None if until is None else str(until),
         text=text,
     )
+
+
+async def _refusal(services: Services, caller: Caller, recall: str, fault: str) -> RequestRefused:
+    """Why, for its recipient; to anybody else there is no such recall, whatever they sent."""
+    known = await services.reader.run(
+        lambda found: recalls.recall_with_id(found, shard=SHARD, recall=recall),
+        tenant=caller.organisation,
+    )
+    if known is None or known.recipient != caller.organisation:
+        return RequestRefused(NOT_AVAILABLE)
+    return RequestRefused(INVALID_CONTENT, (("certificate", fault),))
 
 
 def _fault(claims: VerifiedClaims, caller: Caller, recall: str, today: date) -> str | None:

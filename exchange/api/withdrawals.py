@@ -1,5 +1,6 @@
 """Stop with the code of a letter: no token, no account, and one answer whatever the code was."""
 
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
@@ -13,6 +14,7 @@ from exchange.api.dependencies import Body, RequestServices, fitting, json_of
 from exchange.api.forms import fields_of, is_form
 from exchange.api.limits import counts_code
 from exchange.flows.stop_by_code import ByCode, note_wrong_code, stop_by_code
+from exchange.observability import log
 from exchange.problems import INVALID_CONTENT, MALFORMED, TOO_MANY, RequestRefused, settled
 from exchange.services import SHARD, Services
 from exchange.tenancy import EVERYBODY
@@ -53,10 +55,7 @@ async def stop(services: Services, code: Code) -> None:
     """
     order = ByCode(services.keys.stopping.digest("", code))
     if not await _is_somebodys(services, order):
-        try:
-            await services.writer.run(note_wrong_code)
-        except Busy:
-            return  # nothing is lost: nothing was to be done
+        await _note_wrong(services)
         return
     try:
         settled(await services.writer.run(stop_by_code, order))
@@ -64,6 +63,15 @@ async def stop(services: Services, code: Code) -> None:
         if services.admission.frozen is None:
             raise
         await run_in_threadpool(services.spool.keep_code, order)
+
+
+async def _note_wrong(services: Services) -> None:
+    if not services.quotas.notes_wrong_code():
+        log.warning("codes.guessed")
+        return
+    # Where it can not be noted now nothing is lost: nothing was to be done.
+    with suppress(Busy):
+        await services.writer.run(note_wrong_code)
 
 
 def refuse_from_elsewhere(request: Request) -> None:

@@ -15,6 +15,7 @@ from tests.cases.uniform import UNKNOWN_HANDLE, UNKNOWN_ID, assert_uniform
 
 NEEDING = {way: each for way, each in DECLARED.items() if each.scopes}
 IDS = {"client": UNKNOWN_HANDLE, "consent": "c-0000", "handover": UNKNOWN_ID, "index": "0"}
+IDS |= {"recall": UNKNOWN_ID, "language": "nl"}
 OTHERS = IDS | {"log": "s0e1", "level": "0", "place": "000"}
 BODIES: Mapping[str, Any] = {
     "refusal": {"reason_code": "other"},
@@ -22,6 +23,8 @@ BODIES: Mapping[str, Any] = {
     "flags": {"flags": []},
     "summary": {"sections": {}},
     "withdrawal": {"via": "portal"},
+    "withdrawals": {"code": "0000-0000"},
+    "certificate": {"certificate": "x" * 40},
     "disclosures": {
         "recipient": "org:vdab-gent",
         "purpose": "P2",

@@ -1,5 +1,7 @@
 """The code on a letter stops all sharing: for whoever holds it, whatever else is down."""
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,7 +23,7 @@ from exchange.flows.follow_withdrawals import finish_withdrawals
 from exchange.flows.give_consent import ConsentOrder, Given, give_consent
 from exchange.flows.stop_by_code import ByCode, stop_by_code
 from exchange.key_shelves import KEYS
-from exchange.quotas import CODE_TRIES, MOST, Limits, Quotas
+from exchange.quotas import CODE_TRIES, MOST, WRONG_CODES, Limits, Quotas
 from exchange.samples import samples
 from exchange.services import Services, build_services
 from exchange.transaction import Outcome, Transaction
@@ -111,6 +113,14 @@ def test_who_guesses_is_made_to_wait_and_who_holds_the_letter_is_not_shut_out(
 
     assert other.status_code == 200
     assert set(states(story)) == {"withdrawn"}
+
+
+def test_of_wrong_codes_the_log_takes_no_more_than_it_can_bear() -> None:
+    quotas = Quotas(Limits(), lambda: 0.0)
+
+    noted = [quotas.notes_wrong_code() for _ in range(WRONG_CODES + 5)]
+
+    assert noted == [True] * WRONG_CODES + [False] * 5
 
 
 def test_a_crowd_of_addresses_shuts_nobody_out_and_a_network_of_one_house_is_one_address() -> None:
@@ -355,6 +365,9 @@ def test_the_page_stops_in_two_steps_without_a_script_and_names_nobody(broker: B
         assert page.headers["content-type"] == "text/html; charset=utf-8"
         assert policy.startswith("default-src 'none'; style-src 'sha256-")
         assert "unsafe" not in policy
+        style = page.text.partition("<style>")[2].partition("</style>")[0]
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy
         assert "<script" not in page.text
         assert f'<html lang="{language}" dir="{said["dir"]}">' in page.text
         assert said["title"] in page.text
