@@ -313,12 +313,17 @@ class NoticeDelivered(PersonEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeAcknowledged(PersonEvent):
-    """A recipient says it has acted on a notice."""
+    """A recipient says it has acted on a notice. `said` is a code for what it did.
+
+    `certificate_sha256` (hexadecimal) is that of what it signed, where it signed something.
+    """
 
     kind, outcome = "notice.acknowledged", "ok"
     about: str | None = None
     consent: str | None = None
     handover: str | None = None
+    said: str | None = None
+    certificate_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

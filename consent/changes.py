@@ -14,6 +14,7 @@ from consent import agenda, records, sealed
 from consent.belgian_time import instant
 from consent.content import Terms
 from consent.ending import Because, Ending, capacity_over, ending, over
+from consent.held import stands as stops
 from consent.lifecycle import Happening, Stands, after, releases
 from consent.looking import NOBODYS, held_by
 from consent.mergers import NONE_MERGED, Mergers, awaits_renewal, speaks_of
@@ -146,6 +147,8 @@ def renew(
     row = _found(connection, shard, consent, controller, version)
     if isinstance(row, Refused):
         return row
+    if _stopped(connection, shard, row):
+        return Refused(Reason.CONSENT_WITHDRAWN)
     stands = _after(row, Happening.RENEWED)
     if isinstance(stands, Refused):
         return stands
@@ -217,6 +220,8 @@ def resume(
     row = _found(connection, shard, consent, controller, version)
     if isinstance(row, Refused):
         return row
+    if _stopped(connection, shard, row):
+        return Refused(Reason.CONSENT_WITHDRAWN)
     terms, capacity = sealed.terms_of(shard, row, sealing), None
     if releases(ConsentState(row.state)):
         capacity = capacity_over(terms)
@@ -321,6 +326,11 @@ def _found(
     if row is None or controller not in (None, row.controller):
         return Refused(Reason.CONSENT_NOT_FOUND)
     return row if version in (None, row.version) else Refused(Reason.STALE_VERSION)
+
+
+def _stopped(connection: Connection, shard: int, row: ConsentRow) -> bool:
+    """Whether the client has withdrawn it, and that is still to be written into it."""
+    return row.suspended and stops(connection, shard=shard, consent=row.id)
 
 
 def _hold(

@@ -16,9 +16,11 @@ from exchange.api import (
     handovers,
     health,
     proofs,
+    recalls,
     summaries,
     tlog,
     tokens,
+    withdrawals,
 )
 from exchange.api.declarations import methods_of
 from exchange.following import Following
@@ -42,6 +44,7 @@ from exchange.problems import (
 )
 from exchange.services import Services
 from exchange.threshold import Threshold
+from exchange.web import stop
 from policies.deposit import ContentRefused
 
 _OURS = 500
@@ -89,6 +92,9 @@ def create_app(services: Services) -> FastAPI:
         consent_records,
         consent_changes,
         proofs,
+        recalls,
+        withdrawals,
+        stop,
         *ours,
         audit,
         tlog,

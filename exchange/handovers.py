@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 from audit.prepared import Prepared, together
+from exchange import receivers
 from policies.vocabulary import ClientId, HandoverId, HandoverState, OrganisationId
 
 OPEN = (HandoverState.OFFERED, HandoverState.ACCEPTED, HandoverState.FIRST_CONTACT)
@@ -120,12 +121,16 @@ class HandoverEvent(NamedTuple):
 
 
 class Relation(NamedTuple):
-    """One open handover that gives its recipient a care relation."""
+    """One open handover that gives its recipient a care relation.
+
+    `received` is what the recipient has received of the client before: see `receivers.KNOWN`.
+    """
 
     handover: HandoverId
     purpose: str
     first_contact_at: int | None
     read_at: int | None
+    received: str | None
 
 
 _TABLE = SQLModel.metadata.tables["handover"]
@@ -142,7 +147,13 @@ _BY_KEY = (
     .limit(1)
 )
 OPEN_FOR = Prepared(
-    select(_TABLE.c.id, _TABLE.c.purpose, _TABLE.c.first_contact_at, _TABLE.c.read_at)
+    select(
+        _TABLE.c.id,
+        _TABLE.c.purpose,
+        _TABLE.c.first_contact_at,
+        _TABLE.c.read_at,
+        receivers.KNOWN,
+    )
     .where(
         _TABLE.c.shard == bindparam("shard"),
         _TABLE.c.client == bindparam("client"),
@@ -159,10 +170,11 @@ _CONCERNED = (
         _TABLE.c.shard == bindparam("shard"),
         _TABLE.c.client == bindparam("client"),
         _TABLE.c.sender == bindparam("sender"),
+        _TABLE.c.id > bindparam("after"),
         _TABLE.c.state.in_(OPEN) | (_TABLE.c.read_at.is_not(None) & ~_TABLE.c.erasure_asked),
     )
-    .order_by(_TABLE.c.offered_at)
-    .limit(1000)
+    .order_by(_TABLE.c.id)
+    .limit(bindparam("most"))
 )
 _READ = Prepared("UPDATE handover SET read_at = ? WHERE shard = ? AND id = ?")
 _OVERDUE = (
@@ -235,11 +247,33 @@ def mark_read(
 
 
 def handovers_concerned(
-    connection: Connection, *, shard: int, client: ClientId, sender: OrganisationId
+    connection: Connection,
+    *,
+    shard: int,
+    client: ClientId,
+    sender: OrganisationId,
+    after: str,
+    most: int,
 ) -> list[Handover]:
-    """The sender's handovers of the client that are open, or whose recipient may hold a copy."""
-    key = {"shard": shard, "client": client, "sender": sender}
+    """The sender's handovers of the client that are open, or whose recipient may hold a copy.
+
+    By id, from the one `after` on, at most `most`.
+    """
+    key = {"shard": shard, "client": client, "sender": sender, "after": after, "most": most}
     return [Handover(*row) for row in connection.execute(_CONCERNED, key)]
+
+
+def masked_for(
+    connection: Connection, *, shard: int, client: ClientId, recipient: OrganisationId
+) -> bool:
+    """Whether some handover of the client hides from this recipient who its sender is."""
+    asked = select(_TABLE.c.id).where(
+        _TABLE.c.shard == shard,
+        _TABLE.c.client == client,
+        _TABLE.c.recipient == recipient,
+        _TABLE.c.masked.is_(True),
+    )
+    return connection.execute(asked.limit(1)).first() is not None
 
 
 def forget_client(

@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from audit.parts import Mac, blind, fingerprint, wrapped_under
 from audit.prepared import Answer, Asked
+from consent.codes import Codes
 from exchange.database import Database
 from exchange.key_shelves import FileShelf, SchemaShelf, Shelf
 from exchange.security.keys import KEY_BYTES, KeyDestroyed, KeyRing, KeysBehind, Use
@@ -47,6 +48,8 @@ class KeyStore:
         self._cached: dict[bytes, bytes] = {}
         self._proposed: dict[bytes, bytes] = {}
         self._new: dict[bytes, bytes] = {}
+        self.stopping = Codes(ring.derived(Use.WITHDRAWAL_CODES), "withdrawal")
+        """Hashes the codes with which clients stop sharing."""
         self.nobody = ring.derived(Use.AUDIT_NOBODY)
         self._blinding, self._naming = (
             Mac(ring.derived(Use.AUDIT_INDEX)),

@@ -118,6 +118,7 @@ REFUSALS: Mapping[Reason, Problem] = {
     Reason.HANDOVER_NOT_OPEN: Problem(
         409, "handover-not-open", "This handover has come too far, or has ended"
     ),
+    Reason.RECALL_ANSWERED: Problem(409, "recall-answered", "A certificate was given before"),
     Reason.STALE_VERSION: Problem(
         412, "stale-version", "It was changed meanwhile; read it again and repeat the change"
     ),

@@ -16,6 +16,10 @@ MOST_ONCE = 100_000
 """Proofs and assertions that are known to be counted; the oldest are forgotten first."""
 STOPPING_TOKENS = 6
 """Tokens a minute for withdrawing that an application may have beyond its quota."""
+CODE_TRIES = 5
+"""Codes from a letter that may be tried in a minute from one address."""
+WRONG_CODES = 60
+"""Codes that were nobody's of which the log takes a note in a minute, wherever they came from."""
 _MINUTE = 60.0
 
 
@@ -43,6 +47,11 @@ class Buckets:
             if not look:
                 self._left[name] = (left - 1, now, a_minute)
             return True
+
+    def crowded(self, name: str) -> bool:
+        """Whether a name is not counted because so many others are."""
+        with self._turn:
+            return name not in self._left and len(self._left) >= self._most
 
     def _now(self, name: str, a_minute: int, now: float) -> float:
         left, at, _ = self._left.get(name, (float(a_minute), now, a_minute))
@@ -118,6 +127,7 @@ class Quotas:
         self._limits = limits
         self._requests, self._tokens, self._stopping = (Buckets(clock) for _ in range(3))
         self._failures, self._excess, self._alarms = (Buckets(clock) for _ in range(3))
+        self._codes, self._wrong_codes = Buckets(clock), Buckets(clock)
         self._let, self._in_excess = Counted(), Counted()
 
     def request(self, organisation: str, type: str, proof: bytes | None = None) -> bool:
@@ -158,6 +168,17 @@ class Quotas:
     def failed(self, address: str) -> None:
         """Count one more who could not say who they are."""
         self._failures.take(sender(address), self._limits.failures)
+
+    def code(self, address: str) -> bool:
+        """Whether somebody there may try one code more.
+
+        Where more addresses try than are counted, all may: a crowd keeps nobody from stopping.
+        """
+        return self._codes.take(address, CODE_TRIES) or self._codes.crowded(address)
+
+    def notes_wrong_code(self) -> bool:
+        """Whether the log takes a note of one more: who guesses must not be able to flood it."""
+        return self._wrong_codes.take("", WRONG_CODES)
 
     def _a_minute(self, type: str) -> int:
         return self._limits.requests_of.get(type, self._limits.requests)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
@@ -36,7 +37,6 @@ from exchange.flows.fetch_summary import fetch_summary
 from exchange.flows.freeze_log import freeze_log
 from exchange.flows.give_consent import Receipts
 from exchange.flows.push_handover import push_handover
-from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
 from exchange.foreign_keys import ForeignKeys, read_keys_at, read_keys_file
 from exchange.key_rings import key_provider, opened_ring
 from exchange.key_store import KeyStore, open_key_store
@@ -57,14 +57,14 @@ from exchange.security.contexts import RECEIPT, RECORD
 from exchange.security.dpop import Nonces
 from exchange.security.jose_profile import publish, sign
 from exchange.security.keys import KeyRing, Use
-from exchange.security.tokens import AccessTokens, Caller, signer_from_jwk
+from exchange.security.tokens import AccessTokens, signer_from_jwk
 from exchange.security.used_assertions import UsedAssertions
 from exchange.security.vault import Vault
 from exchange.settings import KeyRingKind, Profile, Settings
 from exchange.steady_clock import SteadyClock
 from exchange.tally import Tally
 from exchange.transaction import Outcome, Transaction
-from exchange.withdrawal_spool import WithdrawalSpool
+from exchange.withdrawal_spool import STOPPING, WithdrawalSpool, carry_out
 from exchange.witnesses import Witnesses
 from exchange.writer import Halted, Writer
 from policies.decision import Refused
@@ -132,8 +132,8 @@ class Services:
                 left.append(line)
         self.spool.leave(left)
 
-    def _undone(self, caller: Caller, order: Withdrawal) -> str | None:
-        value = self.writer.submit(withdraw_consent, caller, order).result().value
+    def _undone(self, *said: Any) -> str | None:
+        value = self.writer.submit(carry_out, *said).result().value
         if isinstance(value, Refused) and value.reason is not Reason.ALREADY_WITHDRAWN:
             return value.reason.value
         return None
@@ -227,7 +227,7 @@ def _services(
     writer = Writer(
         runner,
         capacity=settings.queue_capacity,
-        reserved_for={withdraw_consent},
+        reserved_for=STOPPING,
         # What else its batch logs of that client would be sealed under a key that ends with it.
         alone={erase_client},
         admits=admission.admits,

@@ -9,6 +9,11 @@ from typing import Any
 
 from exchange.flows.end_due_consents import end_due_consents
 from exchange.flows.expire_handovers import expire_handovers
+from exchange.flows.follow_withdrawals import (
+    escalate_recalls,
+    finish_withdrawals,
+    tell_recipients,
+)
 from exchange.flows.hold_merged import hold_merged
 from exchange.flows.lapse_consents import lapse_consents
 from exchange.transaction import Outcome
@@ -20,5 +25,8 @@ SWEEPS: tuple[Sweep, ...] = (
     end_due_consents,
     hold_merged,
     lapse_consents,
+    finish_withdrawals,
+    tell_recipients,
+    escalate_recalls,
 )
 """In this order; one that fails postpones none of the others."""

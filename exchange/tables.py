@@ -2,9 +2,22 @@
 
 from audit import published as audit_heads
 from audit import records as audit_tables
+from consent import held as held_tables
 from consent import proof_records
 from consent import records as consent_tables
-from exchange import directory, dual_control, ended, handovers, installation, key_shelves, records
+from exchange import (
+    directory,
+    dual_control,
+    ended,
+    handovers,
+    installation,
+    key_shelves,
+    recalls,
+    receivers,
+    records,
+    stop_codes,
+)
 
 OURS = (directory, dual_control, ended, handovers, installation, key_shelves, records)
-ALL = (audit_tables, audit_heads, consent_tables, proof_records, *OURS)
+RECALLS = (recalls, receivers, stop_codes, held_tables)
+ALL = (audit_tables, audit_heads, consent_tables, proof_records, *OURS, *RECALLS)

@@ -42,6 +42,11 @@ OWN: Mapping[str, str] = {
     "consent_confirmation": _where("consent_confirmation", "consent", "consent"),
     "handover": f"sender = {_ME} OR recipient = {_ME}",
     "handover_event": _where("handover_event", "handover", "handover"),
+    "received": f"recipient = {_ME}",
+    "recall": f"controller = {_ME} OR recipient = {_ME}",
+    "recall_round": f"controller = {_ME}",
+    "withdrawal_code": f"controller = {_ME}",
+    "held_withdrawal": _where("held_withdrawal", "consent", "consent"),
 }
 """Every table that holds clients' data, and which of its rows are the tenant's."""
 

@@ -7,13 +7,15 @@ is found out nothing is released, and whoever says stop is heard all the same.
 import json
 import os
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from exchange.flows.withdraw_consent import Withdrawal
+from exchange.flows.stop_by_code import BROKER, ByCode, stop_by_code
+from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
 from exchange.observability import log
 from exchange.security.tokens import Caller
+from exchange.transaction import Outcome, Transaction
 from exchange.writer import Busy
 from policies.vocabulary import ConsentId, GrantId
 
@@ -27,11 +29,29 @@ _CUT_OFF: Final = b"\x18"
 """Ends a line that a crash cut off, when the next one is added: no line of ours holds it."""
 
 
+Said: TypeAlias = tuple[Caller, Withdrawal | ByCode]
+"""What somebody said, for an organisation, or with a code from a letter: then as `_NOBODY`."""
+
+
+def carry_out(tx: Transaction, caller: Caller, order: Withdrawal | ByCode) -> Outcome[Any]:
+    """What was said while nothing could be written, as if it were said now."""
+    if isinstance(order, ByCode):
+        return stop_by_code(tx, order)
+    return withdraw_consent(tx, caller, order)
+
+
+STOPPING: Final[Collection[Callable[..., Any]]] = (withdraw_consent, stop_by_code, carry_out)
+"""Commands for which room is kept when all else is full."""
+
+
+_NOBODY: Final = Caller(BROKER, "", frozenset(), "")
+
+
 class Kept(NamedTuple):
     """A line that waits, and what it says; nothing when it can not be read any more."""
 
     line: bytes
-    said: tuple[Caller, Withdrawal] | None
+    said: Said | None
 
 
 class WithdrawalSpool:
@@ -54,6 +74,14 @@ class WithdrawalSpool:
             "grants": order.grants,
             "scopes": sorted(caller.scopes),
         }
+        self._keep(whose, said, caller.token_id)
+
+    def keep_code(self, order: ByCode) -> None:
+        """As `keep`, for a code that is somebody's: of others none may be kept."""
+        whose = {"application": BROKER}
+        self._keep(whose, whose | {"code": order.digest.hex()}, "")
+
+    def _keep(self, whose: Mapping[str, Any], said: Mapping[str, Any], token: str) -> None:
         with self._turn:
             before = self._read()
             whole = _whole(before)
@@ -64,7 +92,7 @@ class WithdrawalSpool:
             gap = "" if not before or before.endswith(b"\n") else _CUT_OFF.decode() + "\n"
             with os.fdopen(os.open(self._path, _ADD, 0o600), "w", encoding="utf-8") as stream:
                 if not known:
-                    stream.write(f"{gap}{json.dumps(said | {'token': caller.token_id})}\n")
+                    stream.write(f"{gap}{json.dumps({**said, 'token': token})}\n")
                 stream.flush()
                 os.fsync(stream.fileno())
             self._sync_folder()
@@ -111,9 +139,11 @@ def _start(said: Mapping[str, Any]) -> bytes:
     return json.dumps(said)[:-1].encode() + b", "
 
 
-def _read_line(line: bytes) -> tuple[Caller, Withdrawal] | None:
+def _read_line(line: bytes) -> Said | None:
     try:
         said = json.loads(line)
+        if "code" in said:
+            return _NOBODY, ByCode(bytes.fromhex(said["code"]))
         scopes = frozenset[str](said["scopes"])
         caller = Caller(said["application"], said["organisation"], scopes, said["token"])
         parts = said["grants"]

@@ -21,6 +21,7 @@ from exchange.clients import new_handle
 from exchange.flows.administer import NewApplication, register_application
 from exchange.handovers import Handover
 from exchange.samples import Sample, samples
+from exchange.security.signing_keys import Signer
 from exchange.security.tokens import Caller, new_signing_key, signer_from_jwk
 from exchange.services import Services
 from exchange.stepping import sealed_words
@@ -51,14 +52,15 @@ class Broker:
 
     services: Services
     clock: Clock
+    signers: dict[str, Signer] = field(default_factory=dict)
     _numbers: Any = field(default_factory=lambda: count(1))
     _applications: dict[str, str] = field(default_factory=dict)
 
     def application(self, organisation: str) -> str:
         """The id of an application of the organisation, registered once."""
         if organisation not in self._applications:
-            key = signer_from_jwk(new_signing_key()).public_jwk()
-            order = NewApplication(OrganisationId(organisation), key)
+            signer = self.signers[organisation] = signer_from_jwk(new_signing_key())
+            order = NewApplication(OrganisationId(organisation), signer.public_jwk())
             done = self.services.writer.submit(register_application, order).result().value
             assert not isinstance(done, Refused)
             self._applications[organisation] = done.application

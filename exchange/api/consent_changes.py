@@ -15,7 +15,8 @@ from consent.lifecycle import dpv_state
 from exchange import records
 from exchange.api.answers import answer
 from exchange.api.consents import consent_in, waiting
-from exchange.api.cursors import cursor_at, place_in
+from exchange.api.cursors import cursor as cursor_after
+from exchange.api.cursors import place_in
 from exchange.api.dependencies import (
     Body,
     ConsentCaller,
@@ -84,7 +85,7 @@ async def get_due_consents(
     of consents says the day.
     """
     box = f"{caller.organisation}|consents|{which}"
-    after = FIRST if cursor is None else place_in(services, box, cursor)
+    after = FIRST if cursor is None else place_in(services.cursor_key, box, cursor)
     soon = instant(services.clock() + SOON)
     wanted = {"held": which == "held", "until": LATEST if which == "held" else soon}
     page = await services.reader.run(
@@ -93,7 +94,9 @@ async def get_due_consents(
     )
     items, more = page[:limit], len(page) > limit
     last = items[-1][0] if more else None
-    following = None if last is None else cursor_at(services, box, last.due_at, last.id)
+    following = (
+        None if last is None else cursor_after(services.cursor_key, box, last.due_at, last.id)
+    )
     return answer({"items": [shown for _, shown in items], "next": following})
 
 

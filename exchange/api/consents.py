@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from consent.belgian_time import instant
 from consent.capacity import CapacityRules
+from consent.codes import make
 from consent.content import Terms, grant_document
 from consent.ending import ending, over
 from consent.lifecycle import dpv_state, releases
@@ -54,6 +55,8 @@ class NewWithdrawal(Body):
 
 
 _caller = caller_with("consent")
+_CODES = 3
+"""Codes that are made for one consent: of a million kept, one is somebody's by chance."""
 
 
 async def post_consent(client: ClientPath, request: Request) -> Response:
@@ -62,8 +65,12 @@ async def post_consent(client: ClientPath, request: Request) -> Response:
     handle = handle_in(client)
     body = await consent_body_of(request, handle, caller)
     order = ConsentOrder(handle, body, CapacityRules(services.settings.assessment_months))
+    codes = tuple(make() for _ in range(_CODES))
+    hashes = tuple(services.keys.stopping.digest("", each) for each in codes)
     given = settled(
-        await services.writer.run(give_consent, caller, order, services.receipts, services.rulebook)
+        await services.writer.run(
+            give_consent, caller, order, services.receipts, services.rulebook, hashes
+        )
     )
     body_out = {
         "consent": given.consent,
@@ -74,6 +81,8 @@ async def post_consent(client: ClientPath, request: Request) -> Response:
     }
     if given.code is not None:
         body_out["code"] = given.code.shown
+    if given.stop_code is not None:
+        body_out["withdrawal_code"] = codes[given.stop_code].shown
     return answer(body_out, 201)
 
 

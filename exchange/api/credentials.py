@@ -2,12 +2,15 @@
 
 import hashlib
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from urllib.parse import parse_qsl
 
 from fastapi import Request
 
 from consent.belgian_time import instant
+from exchange.directory import Directory
 from exchange.problems import BAD_TOKEN_REQUEST, INVALID_CLIENT, RequestRefused
+from exchange.security.jose_profile import KeyLookup
 from exchange.security.registered_keys import RegisteredKey, register_key
 from exchange.security.tokens import Assertion, InvalidToken
 from exchange.services import Services
@@ -44,6 +47,18 @@ async def assertion_in(form: Mapping[str, str], services: Services) -> Assertion
         raise RequestRefused(INVALID_CLIENT)
     directory, at = await services.reader.run(services.reads_directory.current), services.clock()
 
+    try:
+        assertion = services.assertions.read(form["client_assertion"], keys_in(directory, at), at)
+    except InvalidToken:
+        raise RequestRefused(INVALID_CLIENT) from None
+    if form.get("client_id", assertion.application) != assertion.application:
+        raise RequestRefused(INVALID_CLIENT)
+    return assertion
+
+
+def keys_in(directory: Directory, at: datetime) -> KeyLookup:
+    """The keys that applications are registered with, as they stand in the directory at a time."""
+
     def key_of(issuer: str, kid: str) -> RegisteredKey | None:
         known = directory.applications.get(ApplicationId(issuer))
         if known is None or not known.may_stop(instant(at)):
@@ -51,13 +66,7 @@ async def assertion_in(form: Mapping[str, str], services: Services) -> Assertion
         key = known.key_named(kid, instant(at))
         return None if key is None else register_key(key, issuer=issuer)
 
-    try:
-        assertion = services.assertions.read(form["client_assertion"], key_of, at)
-    except InvalidToken:
-        raise RequestRefused(INVALID_CLIENT) from None
-    if form.get("client_id", assertion.application) != assertion.application:
-        raise RequestRefused(INVALID_CLIENT)
-    return assertion
+    return key_of
 
 
 def use_of_assertion(assertion: Assertion) -> Use:

@@ -87,6 +87,7 @@ def _for(scopes: str, tenant: Tenant, rate: Rate, data: Data) -> Declaration:
 _STEP = _for("handover", Tenant.PARTY, Rate.CHANGES, Data.CODES)
 _CHANGE = _for("consent", Tenant.HOLDER, Rate.CHANGES, Data.CODES)
 _OPEN = _for("", Tenant.NOBODY, Rate.PUBLIC, Data.PUBLIC)
+_STOP = _for("", Tenant.NOBODY, Rate.WITHDRAWALS, Data.NONE)
 _PROBE = _for("", Tenant.NOBODY, Rate.PROBES, Data.NONE)
 
 DECLARED: Mapping[tuple[str, str], Declaration] = {
@@ -133,6 +134,17 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("POST", "/v1/consents/{consent}/revocation"): _CHANGE,
     ("POST", "/v1/consents/{consent}/suspension"): _CHANGE,
     ("POST", "/v1/consents/{consent}/resumption"): _CHANGE,
+    ("POST", "/v1/withdrawals"): _STOP,
+    ("GET", "/v1/recalls"): _for("consent handover", Tenant.CALLER, Rate.LOOKS, Data.CODES),
+    ("POST", "/v1/recalls/{recall}/certificate"): _for(
+        "handover", Tenant.PARTY, Rate.CHANGES, Data.CODES
+    ),
+    ("GET", "/v1/clients/{client}/recalls"): _for(
+        "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
+    ),
+    ("GET", "/stop"): _OPEN,
+    ("GET", "/stop/{language}"): _OPEN,
+    ("POST", "/stop/{language}"): _STOP,
     ("GET", "/v1/consents/{consent}/receipt"): _for(
         "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
     ),

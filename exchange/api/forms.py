@@ -1,11 +1,14 @@
 """The shapes that text takes in bodies, paths and queries; nothing longer or stranger passes."""
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
+from urllib.parse import parse_qsl
 
-from fastapi import Path
+from fastapi import Path, Request
 from pydantic import StringConstraints
 
 from consent.belgian_time import time_of
+from exchange.problems import MALFORMED, RequestRefused
 
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$"
 HANDLE = r"^[a-z2-7]{26}$"
@@ -41,3 +44,26 @@ def instant_text(moment: int) -> str:
 def organisation_of(name: str) -> Any:
     """`org:vdab-gent` as the directory knows it."""
     return name.removeprefix("org:")
+
+
+_MOST_FORM_BYTES = 4_096
+
+
+def is_form(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/x-www-form-urlencoded"
+
+
+async def fields_of(request: Request, names: Collection[str]) -> Mapping[str, str]:
+    """The fields of a small form, each at most once; what can not be read is malformed."""
+    raw = await request.body()
+    if not is_form(request) or len(raw) > _MOST_FORM_BYTES:
+        raise RequestRefused(MALFORMED)
+    try:
+        text = raw.decode("ascii")
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=len(names))
+    except ValueError:
+        raise RequestRefused(MALFORMED) from None
+    if len(dict(pairs)) != len(pairs):
+        raise RequestRefused(MALFORMED)
+    return dict(pairs)

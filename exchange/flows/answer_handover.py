@@ -14,7 +14,7 @@ from audit.events import (
     NoticeAcknowledged,
     PersonEvent,
 )
-from exchange import handovers
+from exchange import handovers, recalls
 from exchange.handovers import Handover
 from exchange.security.tokens import Caller
 from exchange.stepping import about, may_move, move
@@ -88,6 +88,14 @@ def acknowledge_notice(
         return Outcome(Refused(Reason.HANDOVER_NOT_FOUND))
     state = HandoverState(handover.state)
     move(tx, handover, to=state, type="notice_acknowledged", actor=me, said={"ack_of": notice})
+    recalls.acknowledge(
+        tx.connection,
+        shard=tx.shard,
+        client=handover.client,
+        recipient=me,
+        purpose=handover.purpose,
+        at=tx.now,
+    )
     event: PersonEvent = NoticeAcknowledged(**_about(tx, caller, handover), about="erasure")
     return Outcome(Moved(handover_id, state, handover.deadline_at), (event,))
 

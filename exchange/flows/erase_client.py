@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from audit import erasure, retention, search, subjects
 from audit.events import Actor, ClientRefused, SubjectErased
 from audit.search import Filter
-from consent import proof_records
+from consent import held, proof_records
 from consent import records as consents
 from consent.belgian_time import time_of
-from exchange import handovers, records
+from exchange import handovers, recalls, receivers, records, stop_codes
 from exchange.considering import record_of
 from exchange.records import KnownClient
 from exchange.transaction import Outcome, Transaction
@@ -57,7 +57,8 @@ def erase_client(tx: Transaction, order: Erasure) -> Outcome[Erased]:
     key_id = bytes.fromhex(client.id.replace("-", ""))
     parts = erasure.shred(tx.connection, shard=tx.shard, key_id=key_id, besides=order.besides)
     recipients = handovers.forget_client(tx.connection, shard=tx.shard, client=client.id)
-    proof_records.forget_client(tx.connection, shard=tx.shard, client=client.id)
+    for part in (held, proof_records, recalls, receivers, stop_codes):
+        part.forget_client(tx.connection, shard=tx.shard, client=client.id)
     consents.forget_client(tx.connection, shard=tx.shard, client=client.id)
     records.forget_client(tx.connection, shard=tx.shard, client=client.id)
     told = tx.keys.destroy(tx.connection, key_id)

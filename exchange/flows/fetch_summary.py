@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from audit.events import Actor, SummaryRefused, SummaryReleased
 from consent import register
-from exchange import handovers, records
+from exchange import handovers, receivers, records
 from exchange.considering import Considered, Rulebook, consider, on_file, sections_asked
 from exchange.handovers import Relation
 from exchange.records import KnownClient, SealedSection
@@ -91,6 +91,17 @@ def fetch_summary(
         tx.connection, shard=tx.shard, facts=considered.facts, rests_on=decision.rests_on
     )
     handovers.mark_read(tx.connection, shard=tx.shard, relations=relations, at=tx.now)
+    if client.holder != recipient:
+        receivers.keep(
+            tx.connection,
+            shard=tx.shard,
+            client=client.id,
+            recipient=recipient,
+            purpose=query.purpose,
+            rests_on={considered.facts.refs[place] for place in decision.rests_on},
+            known=relations[0].received if relations else None,
+            at=tx.now,
+        )
     released = Released(
         client=client.id,
         holder=client.holder,

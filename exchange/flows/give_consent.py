@@ -10,12 +10,13 @@ from consent.capacity import USUAL, CapacityRules
 from consent.codes import Code, make
 from consent.receipts import Receipt, receipt_claims
 from consent.terms import Terms, TermsRefused, read_terms
-from exchange import records
+from exchange import records, stop_codes
 from exchange.circumstances import circumstances_of
 from exchange.considering import Rulebook
 from exchange.proposing import file_of, proposed
 from exchange.records import KnownClient
 from exchange.security.tokens import Caller
+from exchange.stop_codes import Meant
 from exchange.transaction import Outcome, Transaction, by_application
 from policies.decision import Refused
 from policies.vocabulary import (
@@ -47,6 +48,8 @@ class Given:
     """The consent as it now stands. `receipt` is what the client keeps (a compact JWS).
 
     `code` is told once, here: for the letter with which the client is asked to confirm.
+
+    `stop_code` is the place of the code to stop with among those that were brought.
     """
 
     consent: ConsentId
@@ -54,6 +57,7 @@ class Given:
     terms: Terms
     receipt: str
     code: Code | None = None
+    stop_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +75,14 @@ def give_consent(
     order: ConsentOrder,
     receipts: Receipts,
     rulebook: Rulebook,
+    codes: tuple[bytes, ...] = (),
 ) -> Outcome[Given]:
     """Record the consent, with what it can let leave: never more than would today.
 
     Who was a minor, and on which notice, is settled here and kept. With `preview` in the body
     it is refused when what is agreed to is no longer what was shown.
+
+    `codes` are the keyed hashes of codes to stop with; the first that is nobody's yet is kept.
     """
     controller = OrganisationId(caller.organisation)
     client = records.client_known_as(
@@ -105,7 +112,7 @@ def give_consent(
         reason = Reason.CONTENT_REFUSED
         changed = Refused(reason, told=reason, details=("preview: not_what_was_shown",))
         return _refuse(caller, client.id, changed)
-    return _record(tx, caller, order, client, terms, receipts)
+    return _record(tx, caller, order, client, terms, receipts, codes)
 
 
 def _record(
@@ -115,6 +122,7 @@ def _record(
     client: KnownClient,
     terms: Terms,
     receipts: Receipts,
+    codes: tuple[bytes, ...],
 ) -> Outcome[Given]:
     controller = OrganisationId(caller.organisation)
     consent = ConsentId(f"c-{tx.new_id()}")
@@ -158,7 +166,17 @@ def _record(
         notice=f"{terms.notice.id}/{terms.notice.version}/{terms.notice.lang}",
         via=terms.evidence.method,
     )
-    return Outcome(Given(consent, state, terms, receipt, code), (event,))
+    stop_code = _stop_code(tx, codes, Meant(consent, client.id, controller), state)
+    return Outcome(Given(consent, state, terms, receipt, code, stop_code), (event,))
+
+
+def _stop_code(
+    tx: Transaction, codes: tuple[bytes, ...], meant: Meant, state: ConsentState
+) -> int | None:
+    """Which of the codes stops it; none where nothing was agreed to, or all were somebody's."""
+    if state != ConsentState.GIVEN:
+        return None
+    return stop_codes.keep(tx.connection, shard=tx.shard, digests=codes, meant=meant, at=tx.now)
 
 
 def _refuse(caller: Caller, client: ClientId, refusal: Refused) -> Outcome[Given]:

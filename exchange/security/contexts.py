@@ -140,6 +140,18 @@ KEY_PROOF: Final = Context(
 )
 """That who wants a key registered holds its private half. `sub`: for which organisation."""
 
+RECALL_CERTIFICATE: Final = Context(
+    name="recall-certificate",
+    types=("recall-certificate+jwt",),
+    algorithms=_OURS,
+    required=frozenset({"iss", "aud", "iat", "recall", "outcome"}),
+    optional=frozenset({"law", "until"}),
+    foreign=True,
+    max_age=86_400,
+    max_token=4_096,
+)
+"""What a recipient signs of what became of what it had received, for one recall."""
+
 ID_TOKEN: Final = Context(
     name="id-token",
     types=("JWT", None),

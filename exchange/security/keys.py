@@ -53,6 +53,8 @@ class Use(StrEnum):
     """Seals parts of the log that are about no person: its K_0."""
     AUDIT_INDEX = "audit-index"
     """Blinds the persons in the search index."""
+    WITHDRAWAL_CODES = "withdrawal-codes"
+    """Finds a consent again by the code on its letter, without that being stored."""
     ACTOR_ID = "actor-id"
     """Names the key of a person who acts."""
 

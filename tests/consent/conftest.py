@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlmodel import SQLModel
 
+from consent.held import HeldWithdrawal
 from consent.records import Consent, ConsentChange, GrantUse, NoticeText
 from tests.conftest import new_database
 from tests.consent.builders import Desk
@@ -17,7 +18,7 @@ from tests.consent.builders import Desk
 # SQLModel's own stubs do not say that a table class has one.
 TABLES = [
     SQLModel.metadata.tables[str(each.__tablename__)]
-    for each in (Consent, ConsentChange, GrantUse, NoticeText)
+    for each in (Consent, ConsentChange, GrantUse, HeldWithdrawal, NoticeText)
 ]
 
 

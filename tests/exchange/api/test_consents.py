@@ -14,7 +14,7 @@ def test_a_consent_is_answered_with_its_grants_and_a_receipt(broker: Broker) -> 
 
     assert answer.status_code == 201
     body = answer.json()
-    assert body.keys() == {"consent", "state", "grants", "receipt"}
+    assert body.keys() == {"consent", "state", "grants", "receipt", "withdrawal_code"}
     assert body["state"] == "given"
     assert [each["id"] for each in body["grants"]] == ["g1", "g2", "g3"]
     receipt = holder.get(f"/v1/consents/{body['consent']}/receipt")

@@ -18,6 +18,7 @@ from tests.exchange.machines import machine_of
 
 NEEDING = {way: each for way, each in DECLARED.items() if each.scopes}
 IDS = {"client": UNKNOWN_HANDLE, "consent": "c-0000", "handover": UNKNOWN_ID, "index": "0"}
+IDS |= {"recall": UNKNOWN_ID, "language": "nl"}
 OTHERS = IDS | {"log": "s0e1", "level": "0", "place": "000"}
 BODIES: Mapping[str, Any] = {
     "refusal": {"reason_code": "other"},
@@ -26,6 +27,8 @@ BODIES: Mapping[str, Any] = {
     "summary": {"sections": {}},
     "withdrawal": {"via": "portal"},
     "confirmation": {"code": "7K4M-2QXA"},
+    "withdrawals": {"code": "0000-0000"},
+    "certificate": {"certificate": "x" * 40},
     "disclosures": {
         "recipient": "org:vdab-gent",
         "purpose": "P2",
@@ -130,7 +133,11 @@ def test_what_is_not_public_is_stored_by_nobody_on_the_way(
 def test_only_what_stops_something_has_the_reserved_allowance() -> None:
     reserved = [way for way, each in DECLARED.items() if each.rate is Rate.WITHDRAWALS]
 
-    assert reserved == [("POST", "/v1/consents/{consent}/withdrawal")]
+    assert reserved == [
+        ("POST", "/v1/consents/{consent}/withdrawal"),
+        ("POST", "/v1/withdrawals"),
+        ("POST", "/stop/{language}"),
+    ]
 
 
 def test_an_address_is_refused_for_the_quota_that_it_declares_and_for_no_other(

@@ -1,0 +1,136 @@
+"""Withdrawals of consents that can not be opened now: all of them stops, and the rest is owed.
+
+What a consent says is sealed; without the client's key nobody can tell which grants it has. Its
+plain column `suspended` is read by every decision, stands outside the seal, and needs no key:
+so the word of the client holds at once, and is written into the consent when the key is back.
+Never commits.
+"""
+
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Connection,
+    ForeignKeyConstraint,
+    Index,
+    PrimaryKeyConstraint,
+    delete,
+    insert,
+    select,
+    update,
+)
+from sqlmodel import Field, SQLModel, col
+
+from consent.records import Consent
+from policies.vocabulary import ClientId, ConsentId, GrantId
+
+
+class HeldWithdrawal(SQLModel, table=True):
+    """A withdrawal that is still to be written into its consent. `grants`: which; none: all."""
+
+    __tablename__ = "held_withdrawal"
+    __table_args__ = (
+        PrimaryKeyConstraint("shard", "consent", name="pk_held_withdrawal"),
+        ForeignKeyConstraint(
+            ["shard", "consent"], ["consent.shard", "consent.id"], name="fk_held_withdrawal_consent"
+        ),
+        Index("ix_held_withdrawal_tried", "shard", "tried_at"),
+        CheckConstraint("length(via) BETWEEN 1 AND 60", name="ck_held_withdrawal_via"),
+        CheckConstraint("length(application) BETWEEN 1 AND 60", name="ck_held_withdrawal_app"),
+        CheckConstraint("length(grants) <= 2000", name="ck_held_withdrawal_grants"),
+    )
+
+    shard: int
+    consent: str
+    via: str
+    application: str
+    grants: str | None = None
+    suspended: bool
+    tried_at: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class Held(NamedTuple):
+    """A withdrawal that waits for a key. `suspended`: the consent was held before as well."""
+
+    consent: ConsentId
+    client: ClientId
+    controller: str
+    via: str
+    application: str
+    grants: str | None
+    suspended: bool
+
+    @property
+    def parts(self) -> tuple[GrantId, ...] | None:
+        return None if self.grants is None else tuple(map(GrantId, self.grants.split()))
+
+
+def hold(connection: Connection, *, shard: int, held: Held, at: int) -> None:
+    """Have the consent release nothing from this commit on, and owe it the rest."""
+    _suspend(connection, shard, held.consent, suspended=True)
+    said = held._asdict()
+    row = {"shard": shard, "tried_at": at} | {
+        name: said[name] for name in ("consent", "via", "application", "grants", "suspended")
+    }
+    connection.execute(insert(HeldWithdrawal), row)
+
+
+def stands(connection: Connection, *, shard: int, consent: ConsentId) -> bool:
+    """Whether a withdrawal of this consent waits."""
+    asked = select(col(HeldWithdrawal.shard)).where(_mine(shard, consent))
+    return connection.execute(asked).first() is not None
+
+
+def waiting(connection: Connection, *, shard: int, most: int) -> list[Held]:
+    """Withdrawals that wait, what was tried longest ago first."""
+    same = (col(Consent.shard) == col(HeldWithdrawal.shard)) & (
+        col(Consent.id) == col(HeldWithdrawal.consent)
+    )
+    owed = (HeldWithdrawal.via, HeldWithdrawal.application, HeldWithdrawal.grants)
+    statement = (
+        select(
+            col(Consent.id),
+            col(Consent.client),
+            col(Consent.controller),
+            *map(col, owed),
+            col(HeldWithdrawal.suspended),
+        )
+        .join(Consent, same)
+        .where(col(HeldWithdrawal.shard) == shard)
+        .order_by(col(HeldWithdrawal.tried_at), col(HeldWithdrawal.consent))
+        .limit(most)
+    )
+    rows: Any = connection.execute(statement)
+    return [Held(*row) for row in rows]
+
+
+def tried(connection: Connection, *, shard: int, consent: ConsentId, at: int) -> None:
+    """Note that it still could not be done, so that others have their turn."""
+    connection.execute(update(HeldWithdrawal).where(_mine(shard, consent)).values(tried_at=at))
+
+
+def settle(connection: Connection, *, shard: int, held: Held) -> None:
+    """It stands in the consent now; what goes on is held no longer than it was before."""
+    _suspend(connection, shard, held.consent, suspended=held.suspended)
+    connection.execute(delete(HeldWithdrawal).where(_mine(shard, held.consent)))
+
+
+def forget_client(connection: Connection, *, shard: int, client: ClientId) -> None:
+    """To be called before the consents themselves go."""
+    mine = select(col(Consent.id)).where(col(Consent.shard) == shard, col(Consent.client) == client)
+    connection.execute(
+        delete(HeldWithdrawal).where(
+            col(HeldWithdrawal.shard) == shard, col(HeldWithdrawal.consent).in_(mine)
+        )
+    )
+
+
+def _suspend(connection: Connection, shard: int, consent: ConsentId, *, suspended: bool) -> None:
+    one = (col(Consent.shard) == shard) & (col(Consent.id) == consent)
+    connection.execute(update(Consent).where(one).values(suspended=suspended))
+
+
+def _mine(shard: int, consent: ConsentId) -> Any:
+    return (col(HeldWithdrawal.shard) == shard) & (col(HeldWithdrawal.consent) == consent)
