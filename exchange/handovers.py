@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Connection,
+    ForeignKeyConstraint,
     Index,
     bindparam,
     delete,
@@ -36,6 +37,9 @@ class HandoverRow(SQLModel, table=True):
 
     __tablename__ = "handover"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["shard", "client"], ["client.shard", "client.id"], name="fk_handover_client"
+        ),
         Index("ix_handover_inbox", "shard", "recipient", "offered_at", "id"),
         Index("ix_handover_outbox", "shard", "sender", "offered_at", "id"),
         Index("ix_handover_client", "shard", "client", "recipient"),
@@ -70,6 +74,13 @@ class HandoverEventRow(SQLModel, table=True):
     """One step of a handover, numbered without gap; `sealed` holds what was said with it."""
 
     __tablename__ = "handover_event"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["shard", "handover"],
+            ["handover.shard", "handover.id"],
+            name="fk_handover_event_handover",
+        ),
+    )
 
     shard: int = Field(primary_key=True)
     handover: str = Field(primary_key=True)

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Connection,
+    ForeignKeyConstraint,
     Index,
     bindparam,
     delete,
@@ -51,6 +52,9 @@ class KnownAs(SQLModel, table=True):
 
     __tablename__ = "known_as"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["shard", "client"], ["client.shard", "client.id"], name="fk_known_as_client"
+        ),
         Index("uq_known_as_client", "shard", "client", "organisation", unique=True),
         CheckConstraint("length(handle) = 26", name="ck_known_as_handle"),
     )
