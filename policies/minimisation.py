@@ -118,8 +118,8 @@ def withheld_names(
 def why_withheld(field: FieldId, purpose: str, named: frozenset[str], facts: Facts) -> str:
     """Which cut a field falls to that a grant gives and that does not leave, as a code.
 
-    `denied`, `not_for_this_purpose`, `no_agreement`, `not_in_the_agreement`, or `a_rule` for
-    what is left: the rules, and what keeps everything back today.
+    `denied`, `not_for_this_purpose`, `no_agreement`, `not_in_the_agreement`, or `kept_back` for
+    what is left: a rule, or what keeps everything back today.
     """
     if field in facts.denied:
         return "denied"
@@ -129,7 +129,7 @@ def why_withheld(field: FieldId, purpose: str, named: frozenset[str], facts: Fac
         return "no_agreement"
     if not any(field in flow.fields for flow in facts.flows):
         return "not_in_the_agreement"
-    return "a_rule"
+    return "kept_back"
 
 
 def precision_of(facts: Facts, rest: Remainder) -> Precision:

@@ -1,10 +1,13 @@
 """What is left of a request, and what is said of the rest."""
 
+from typing import Any
+
 import pytest
 
 from policies.decision import Facts, ReleaseRequest
 from policies.gates import decide
-from policies.vocabulary import AgreementId, Section
+from policies.minimisation import why_withheld
+from policies.vocabulary import AgreementId, FieldId, Section
 from tests.policies.situations import (
     GRANTED,
     a_flow,
@@ -165,3 +168,21 @@ def test_the_directory_can_narrow_what_a_recipient_gets() -> None:
     )
 
     assert released(a_request(), some_facts(recipient=only)) == fields("goals")
+
+
+@pytest.mark.parametrize(
+    ("field", "changes", "why"),
+    [
+        ("goals.reason", {"denied": fields("goals")}, "denied"),
+        ("health.functional_limits", {}, "not_for_this_purpose"),
+        ("goals.reason", {"flows": ()}, "no_agreement"),
+        ("goals.reason", {"flows": (a_flow("ident"),)}, "not_in_the_agreement"),
+        ("goals.reason", {"blocked": True}, "kept_back"),
+    ],
+)
+def test_a_field_that_stays_behind_is_told_with_the_cut_that_it_falls_to(
+    field: str, changes: dict[str, Any], why: str
+) -> None:
+    facts = some_facts(**changes)
+
+    assert why_withheld(FieldId(field), "P2", facts.grants[0].named, facts) == why
