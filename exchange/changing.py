@@ -4,21 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from audit.events import Actor, ConsentRefused, HandoverRevoked, PersonEvent
-from exchange import handovers, records
-from exchange.considering import covered
-from exchange.handovers import OPEN, Handover
+from audit.events import Actor, ConsentRefused
 from exchange.security.tokens import Caller
-from exchange.stepping import about, erasure_due, move
-from exchange.transaction import Outcome, Transaction
+from exchange.transaction import Outcome
 from policies.decision import Refused
 from policies.vocabulary import (
     NOBODY,
     ClientId,
     ConsentId,
     ConsentState,
-    HandoverState,
-    OrganisationId,
     Reason,
 )
 
@@ -80,32 +74,3 @@ def said_by(caller: Caller, client: ClientId, order: Changing) -> dict[str, Any]
         "consent": order.consent,
         "via": order.via,
     }
-
-
-def end_uncovered(tx: Transaction, application: str, whose: ClientId) -> list[PersonEvent]:
-    """End every open handover that no grant covers any more; ask those who read it to erase."""
-    events: list[PersonEvent] = []
-    client = records.client_with_id(tx.connection, shard=tx.shard, client=whose)
-    sender = client.holder
-    for each in handovers.handovers_concerned(
-        tx.connection, shard=tx.shard, client=whose, sender=sender
-    ):
-        if covered(tx, client, OrganisationId(each.recipient), each.purpose):
-            continue
-        if each.state in OPEN:
-            move(tx, each, to=HandoverState.REVOKED, type="consent_withdrawn", actor=sender)
-            events.append(_revocation(tx, application, each))
-        if each.read_at is not None:
-            said = {"ack_due": erasure_due(tx.day)}
-            state = HandoverState(each.state)
-            move(tx, each, to=state, type="erasure_notice", actor=sender, said=said)
-    return events
-
-
-def _revocation(tx: Transaction, application: str, handover: Handover) -> HandoverRevoked:
-    return HandoverRevoked(
-        application=application,
-        actor=Actor(system=application),
-        **about(tx, handover),
-        reason="consent_withdrawn",
-    )

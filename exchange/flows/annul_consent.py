@@ -1,8 +1,10 @@
 """Annul a consent: it was never a valid one, or somebody else who may ended it."""
 
-from audit.events import ConsentInvalidated, ConsentRevoked
+from audit.events import ConsentInvalidated, ConsentRevoked, PersonEvent
 from consent import register
-from exchange.changing import Changing, NowStands, end_uncovered, refused, said_by
+from consent.register import Changed
+from exchange import telling
+from exchange.changing import Changing, NowStands, refused, said_by
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
 from policies.decision import Refused
@@ -25,7 +27,7 @@ def invalidate_consent(tx: Transaction, caller: Caller, order: Changing) -> Outc
     if isinstance(changed, Refused):
         return refused(caller, order.consent, changed, order.via)
     event = ConsentInvalidated(**said_by(caller, changed.client, order), reason=order.via)
-    told = end_uncovered(tx, caller.application, changed.client)
+    told = _told(tx, caller, order, changed)
     stands = NowStands(order.consent, changed.state, changed.suspended, changed.version)
     return Outcome(stands, (event, *told))
 
@@ -46,6 +48,18 @@ def revoke_consent(tx: Transaction, caller: Caller, order: Changing) -> Outcome[
     if isinstance(changed, Refused):
         return refused(caller, order.consent, changed, order.via)
     event = ConsentRevoked(**said_by(caller, changed.client, order))
-    told = end_uncovered(tx, caller.application, changed.client)
+    told = _told(tx, caller, order, changed)
     stands = NowStands(order.consent, changed.state, changed.suspended, changed.version)
     return Outcome(stands, (event, *told))
+
+
+def _told(tx: Transaction, caller: Caller, order: Changing, changed: Changed) -> list[PersonEvent]:
+    """As after a withdrawal: open handovers end, and whoever received is asked to erase."""
+    return telling.begin(
+        tx,
+        caller.application,
+        consent=order.consent,
+        client=changed.client,
+        controller=changed.controller,
+        grants=None,
+    )

@@ -7,7 +7,7 @@ and notes when each is due. So it does with rows that code of before adds.
 import sqlalchemy as sa
 from alembic import op
 
-revision, down_revision = "0014_due", "0011_burst"
+revision, down_revision = "0014_due", "0012_hanging"
 
 _BIG = sa.BigInteger()
 
