@@ -10,6 +10,7 @@ from httpx2 import Response
 
 from exchange.api.declarations import DECLARED, Data, Rate, Tenant, methods_of
 from exchange.flows.administer import EVERY_SCOPE
+from exchange.samples import samples
 from tests.builders import Broker
 from tests.cases.uniform import UNKNOWN_HANDLE, UNKNOWN_ID, assert_uniform
 
@@ -22,6 +23,11 @@ BODIES: Mapping[str, Any] = {
     "flags": {"flags": []},
     "summary": {"sections": {}},
     "withdrawal": {"via": "portal"},
+    "renewal": {name: samples()["cl-0004"].consent[name] for name in ("notice", "evidence")},
+    "invalidation": {"reason": "no_evidence"},
+    "/v1/consents/{consent}/revocation": {"by": "court"},
+    "suspension": {"reason": "under_review"},
+    "resumption": {"via": "portal"},
     "disclosures": {
         "recipient": "org:vdab-gent",
         "purpose": "P2",
@@ -43,7 +49,7 @@ def found(broker: Broker) -> Iterator[tuple[str, str]]:
 
 def asked(client: TestClient, way: tuple[str, str], ids: Mapping[str, str] = OTHERS) -> Response:
     method, path = way
-    body = BODIES.get(path.rpartition("/")[2], {}) if method != "GET" else None
+    body = BODIES.get(path, BODIES.get(path.rpartition("/")[2], {})) if method != "GET" else None
     return client.request(method, path.format(**ids), json=body)
 
 
