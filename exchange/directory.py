@@ -6,7 +6,7 @@ version number under the lock, and the rest only when that has moved.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -32,8 +32,6 @@ from policies.organisations import (
 )
 from policies.text_scan import Scanner, scanner
 from policies.vocabulary import ApplicationId, OrganisationId, OrganisationType
-
-_MERGER = "merger"
 
 
 class DirectoryState(SQLModel, table=True):
@@ -312,7 +310,8 @@ def read_directory(connection: Connection, *, shard: int, version: int) -> Direc
         notices=notices_in(connection, shard=shard),
         token_keys=retired_keys(connection, shard=shard),
         mergers={
-            each.organisation: Merger(each.into, each.at) for each in _mergings(connection, shard)
+            OrganisationId(id): Merger(OrganisationId(each["into"]), each["at"])
+            for id, each in documents(connection, shard=shard, kind="merger").items()
         },
     )
 
@@ -355,32 +354,6 @@ def put_documents(
         old = (col(DirectoryEntry.shard) == shard) & (col(DirectoryEntry.kind) == kind)
         connection.execute(delete(DirectoryEntry).where(old, col(DirectoryEntry.id).in_(list(new))))
         connection.execute(insert(DirectoryEntry), rows)
-
-
-@dataclass(frozen=True, slots=True)
-class Merging:
-    """A merger, and how far its look at all consents has come: `after` is the last one seen."""
-
-    organisation: OrganisationId
-    into: OrganisationId
-    at: int
-    after: str = ""
-    done: bool = False
-
-
-def merging(connection: Connection, *, shard: int) -> Merging | None:
-    """A merger for which not all consents have been looked at, if there is one."""
-    return next((each for each in _mergings(connection, shard) if not each.done), None)
-
-
-def put_merging(connection: Connection, *, shard: int, merging: Merging) -> None:
-    """Keep how far it has come. Nobody reads that but the sweep: the directory has not moved."""
-    new = {str(merging.organisation): asdict(merging)}
-    put_documents(connection, shard=shard, kind=_MERGER, new=new)
-
-
-def _mergings(connection: Connection, shard: int) -> list[Merging]:
-    return [Merging(**each) for each in documents(connection, shard=shard, kind=_MERGER).values()]
 
 
 def add_application(connection: Connection, application: Application) -> None:

@@ -12,8 +12,9 @@ from audit.events import AdminChanged
 from consent import register
 from consent.notices import Notice
 from consent.register import NoticeChanged
-from exchange import directory
-from exchange.directory import Application, Member, Merging
+from exchange import directory, mergings
+from exchange.directory import Application, Member
+from exchange.mergings import Merging
 from exchange.transaction import Outcome, Transaction
 from policies.decision import Refused
 from policies.vocabulary import ApplicationId, OrganisationId, OrganisationType, Reason
@@ -98,7 +99,7 @@ def _note_mergers(
         into = body.get("successor")
         if into and into != old.get(id, {}).get("successor"):
             merger = Merging(OrganisationId(id), OrganisationId(into), tx.now)
-            directory.put_merging(tx.connection, shard=tx.shard, merging=merger)
+            mergings.keep(tx.connection, shard=tx.shard, merging=merger)
 
 
 def apply_notices(tx: Transaction, notices: Sequence[Notice]) -> Outcome[Applied]:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from audit.events import Actor, ConsentSuspended
 from consent import agenda, register
-from exchange import directory
-from exchange.directory import Merging
+from exchange import mergings
+from exchange.mergings import Merging
 from exchange.security.keys import KeyDestroyed
 from exchange.transaction import Outcome, Transaction
 from policies.vocabulary import ConsentId
@@ -20,7 +20,7 @@ def hold_merged(tx: Transaction, most: int = 100) -> Outcome[int]:
     Nothing goes to the old organisation from the moment of the merger, whether this has run
     or not; it holds what goes to the other, whom the client knows as it was.
     """
-    merging = directory.merging(tx.connection, shard=tx.shard)
+    merging = mergings.unfinished(tx.connection, shard=tx.shard)
     if merging is None:
         return Outcome(0)
     found = agenda.standing_since(
@@ -29,7 +29,7 @@ def hold_merged(tx: Transaction, most: int = 100) -> Outcome[int]:
     events = [event for each in found if (event := _held(tx, each, merging)) is not None]
     done = len(found) < most
     merging = replace(merging, after=merging.after if done else found[-1], done=done)
-    directory.put_merging(tx.connection, shard=tx.shard, merging=merging)
+    mergings.keep(tx.connection, shard=tx.shard, merging=merging)
     return Outcome(len(events), tuple(events), requests=len(events) or 1)
 
 

@@ -12,6 +12,7 @@ from httpx2 import Response
 from exchange.api.declarations import COUNTED, DECLARED, Data, Rate, Tenant, methods_of
 from exchange.flows.administer import EVERY_SCOPE
 from exchange.quotas import Limits, Quotas
+from exchange.samples import samples
 from tests.builders import Broker
 from tests.cases.uniform import UNKNOWN_HANDLE, UNKNOWN_ID, assert_uniform
 from tests.exchange.machines import machine_of
@@ -29,6 +30,11 @@ BODIES: Mapping[str, Any] = {
     "confirmation": {"code": "7K4M-2QXA"},
     "withdrawals": {"code": "0000-0000"},
     "certificate": {"certificate": "x" * 40},
+    "renewal": {name: samples()["cl-0004"].consent[name] for name in ("notice", "evidence")},
+    "invalidation": {"reason": "no_evidence"},
+    "/v1/consents/{consent}/revocation": {"by": "court"},
+    "suspension": {"reason": "under_review"},
+    "resumption": {"via": "portal"},
     "disclosures": {
         "recipient": "org:vdab-gent",
         "purpose": "P2",
@@ -52,7 +58,7 @@ def asked(client: TestClient, way: tuple[str, str], ids: Mapping[str, str] = OTH
     method, path = way
     if way == ("PUT", "/v1/consents/{consent}/evidence"):
         return client.put(path.format(**ids), content=b"%PDF-1.7 a page")
-    body = BODIES.get(path.rpartition("/")[2], {}) if method != "GET" else None
+    body = BODIES.get(path, BODIES.get(path.rpartition("/")[2], {})) if method != "GET" else None
     return client.request(method, path.format(**ids), json=body)
 
 
