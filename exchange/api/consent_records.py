@@ -36,7 +36,7 @@ async def get_receipt(
     if kind != _PAGE:
         receipt = settled(await services.writer.run(view_receipt, caller, consent_in(consent)))
         return Response(receipt, media_type=kind, headers=dict(NO_STORE))
-    look = RecordLook(consent_in(consent), "receipt", services.settings.public_base_url)
+    look = RecordLook(consent_in(consent), "page", services.settings.public_base_url)
     found, setting = settled(await services.writer.run(view_record, caller, look))
     own = language_of(found.terms.notice.lang)
     others = (own, *(each for each in LANGUAGES if each != own))
