@@ -133,6 +133,7 @@ def _granted(grant: Grant, recorded: Recorded) -> dict[str, Any]:
     basis = use.legal_basis.get("consent_based", ()) if use else ()
     if use and is_special(recorded.terms):
         basis = (*basis, *use.legal_basis.get("special", ()))
+    levels = [f"{field}={level}" for field, level in grant.precision]
     state = ConsentState.WITHDRAWN if grant.withdrawn else recorded.state
     return {
         "dpv:hasPurpose": list(use.dpv) if use else ["dpv:Purpose"],
@@ -145,7 +146,7 @@ def _granted(grant: Grant, recorded: Recorded) -> dict[str, Any]:
         "term:section": list(grant.sections),
         **{f"term:{name}": shown[name] for name in keep if name in shown},
         **({"term:onward": True} if grant.onward else {}),
-        "term:precision": [f"{field}={level}" for field, level in grant.precision],
+        **({"term:precision": levels} if levels else {}),
     }
 
 

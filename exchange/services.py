@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from exchange.admission import Admission
 from exchange.batch import BatchRunner
 from exchange.checkpointing import Checkpointing
 from exchange.clients import Committer
+from exchange.consent_signing import ConsentSigning, consent_signing
 from exchange.considering import Rulebook
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.directory import Directory, DirectoryReader
@@ -35,7 +36,6 @@ from exchange.ended import retired_keys
 from exchange.flows.erase_client import erase_client
 from exchange.flows.fetch_summary import fetch_summary
 from exchange.flows.freeze_log import freeze_log
-from exchange.flows.give_consent import Receipts
 from exchange.flows.push_handover import push_handover
 from exchange.foreign_keys import ForeignKeys, read_keys_at, read_keys_file
 from exchange.key_rings import key_provider, opened_ring
@@ -53,9 +53,7 @@ from exchange.observability import log as log_line
 from exchange.quotas import Quotas
 from exchange.reader import Reader
 from exchange.security.client_assertions import ClientAssertions
-from exchange.security.contexts import RECEIPT, RECORD
 from exchange.security.dpop import Nonces
-from exchange.security.jose_profile import publish, sign
 from exchange.security.keys import KeyRing, Use
 from exchange.security.tokens import AccessTokens, signer_from_jwk
 from exchange.security.used_assertions import UsedAssertions
@@ -95,10 +93,7 @@ class Services:
     assertions: ClientAssertions
     committer: Committer
     rulebook: Rulebook
-    receipts: Receipts
-    records: Receipts
-    record_keys: Mapping[str, object]
-    """The public keys of both, as a JWK set."""
+    receipts: ConsentSigning
     receipt_key: NoteKey
     """Signs the receipts of the log (audit-log.md, section 6.6), and nothing else."""
     reads_directory: DirectoryReader
@@ -233,7 +228,6 @@ def _services(
         admits=admission.admits,
         halt=halt,
     )
-    receipts = signer_from_jwk(ring.receipt_signing)
     if foreign is not None:
         foreign.start()
     services = Services(
@@ -251,9 +245,7 @@ def _services(
         assertions=ClientAssertions(settings.issuer),
         committer=Committer(ring.derived(Use.COMMITMENTS), keys),
         rulebook=Rulebook(Decider(overlay), demo=settings.profile is Profile.DEMO),
-        receipts=Receipts(settings.issuer, lambda claims: sign(RECEIPT, claims, receipts)),
-        records=Receipts(settings.issuer, lambda claims: sign(RECORD, claims, receipts)),
-        record_keys=publish([receipts.public_jwk()]),
+        receipts=consent_signing(settings.issuer, ring.receipt_signing),
         receipt_key=receipt_key(
             origin, hmac.digest(ring.derived(Use.AUDIT_RECEIPT), origin.encode(), "sha256")
         ),

@@ -36,7 +36,7 @@ async def get_receipt(
     if kind != _PAGE:
         receipt = settled(await services.writer.run(view_receipt, caller, consent_in(consent)))
         return Response(receipt, media_type=kind, headers=dict(NO_STORE))
-    look = RecordLook(consent_in(consent), "receipt", services.settings.public_base_url)
+    look = RecordLook(consent_in(consent), "page", services.settings.public_base_url)
     found, setting = settled(await services.writer.run(view_record, caller, look))
     own = language_of(found.terms.notice.lang)
     others = (own, *(each for each in LANGUAGES if each != own))
@@ -67,15 +67,15 @@ async def get_record(
     if kind == view.media_type:
         raw = json.dumps(made, ensure_ascii=False).encode()
         return Response(raw, media_type=kind, headers=dict(NO_STORE))
-    claims = {"iss": services.records.issuer, "iat": int(found.at.timestamp()), "record": made}
-    signed = await run_in_threadpool(services.records.sign, claims)
+    claims = {"iss": services.receipts.issuer, "iat": int(found.at.timestamp()), "record": made}
+    signed = await run_in_threadpool(services.receipts.sign_record, claims)
     return Response(signed, media_type=kind, headers=dict(NO_STORE))
 
 
 @router.get("/.well-known/consent-receipt-keys.json")
 async def get_receipt_keys(services: RequestServices) -> Response:
     """The public keys that receipts and signed records verify with (a JWK set)."""
-    return answer(services.record_keys)
+    return answer(services.receipts.keys)
 
 
 def _asks_fhir(request: Request) -> bool:

@@ -1,6 +1,7 @@
 """View the consents of a client, and a receipt again: looks at personal data, so logged."""
 
 from audit.events import Actor, ClientRefused, ClientViewed
+from consent import records as consent_records
 from consent import register
 from consent.register import ConsentView
 from exchange import records
@@ -48,11 +49,22 @@ def view_consents(
 @by_application
 def view_receipt(tx: Transaction, caller: Caller, consent: ConsentId) -> Outcome[str]:
     """The receipt that the client was given, byte for byte. Of another's consent there is none."""
+    controller = OrganisationId(caller.organisation)
     receipt = register.receipt_of(
         tx.connection,
         shard=tx.shard,
         consent=consent,
-        controller=OrganisationId(caller.organisation),
+        controller=controller,
         sealing=tx.vault,
     )
-    return Outcome(receipt)
+    client = consent_records.client_of(tx.connection, shard=tx.shard, consent=consent)
+    if isinstance(receipt, Refused) or client is None:
+        return Outcome(receipt)
+    viewed = ClientViewed(
+        application=caller.application,
+        actor=Actor(system=caller.application),
+        client=client,
+        provider=controller,
+        via="receipt",
+    )
+    return Outcome(receipt, (viewed,))

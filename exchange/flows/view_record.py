@@ -13,7 +13,7 @@ from policies.vocabulary import ConsentId, Handle, OrganisationId
 
 @dataclass(frozen=True, slots=True)
 class RecordLook:
-    """Which consent, and as what it is wanted: the name of a form, or `receipt`.
+    """Which consent, and as what it is wanted: the name of a form, or `page`.
 
     `address` is that of the broker, without a slash at its end.
     """

@@ -99,9 +99,6 @@ def flown(broker: Broker, exports: Path) -> Flight:
     consent = flight.take(holder.post(f"/v1/clients/{client}/consents", json=_consent()))["consent"]
     flight.take(holder.get(f"/v1/clients/{client}/consents"))
     flight.take(holder.get(f"/v1/consents/{consent}/receipt"))
-    flight.take(holder.get(f"/v1/consents/{consent}/record"))
-    page = {"Accept": "text/html"}
-    flight.take(holder.get(f"/v1/consents/{consent}/receipt", headers=page))
     said = {"Idempotency-Key": KEY}
     pushed = flight.take(holder.post("/v1/handovers", json=_push(client), headers=said))
     handover = f"/v1/handovers/{pushed['handover']}"
@@ -110,6 +107,9 @@ def flown(broker: Broker, exports: Path) -> Flight:
         "case_reference": PERSONAL["case"],
     }
     flight.take(partner.post("/v1/summaries/query", json=asked))
+    flight.take(holder.get(f"/v1/consents/{consent}/record"))
+    page = {"Accept": "text/html"}
+    flight.take(holder.get(f"/v1/consents/{consent}/receipt", headers=page))
     flight.take(partner.post(f"{handover}/acceptance", json=_acceptance()))
     for each in (holder, partner):
         flight.take(each.get(handover))

@@ -26,7 +26,7 @@ OURS = frozenset({"client", "consent", "handover"})
 OF_THE_LOG = frozenset({"index", "log", "level", "place"})
 """Where something stands in the log: numbers, and the log's own name."""
 
-QUERIES = {"box", "state", "cursor", "limit"}
+QUERIES = {"as", "box", "state", "cursor", "limit"}
 
 
 @pytest.fixture(scope="module")
