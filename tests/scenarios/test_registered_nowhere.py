@@ -44,7 +44,8 @@ def test_a_handover_without_a_name_works_to_its_end(broker: Broker) -> None:
     handle = broker.registered(CL_0006)
     grant = CONSENT["grants"][0] | {"sections": ["contact", "educ", "work", "goals"]}
     holder, partner = broker.as_("destap-ww"), broker.as_("vdab-gent")
-    consent = CONSENT | {"grants": [grant]}
+    # Nobody knows how old they are: so somebody has seen them, and they signed.
+    consent = CONSENT | {"grants": [grant], "evidence": {"method": "paper_scan"}}
     assert holder.post(f"/v1/clients/{handle}/consents", json=consent).status_code == 201
     handover = broker.pushed("destap-ww", handle, "vdab-gent", "P2").json()["handover"]
 
