@@ -211,6 +211,15 @@ def covered(tx: Transaction, client: KnownClient, recipient: OrganisationId, pur
     return any(grant.ended is None for grant in consents.grants)
 
 
+def grants_covering(
+    tx: Transaction, client: KnownClient, recipient: OrganisationId, purpose: str
+) -> frozenset[tuple[ConsentId, GrantId]]:
+    """The grants of the client that now let this recipient have something for this purpose."""
+    facts = _consents(tx, client, asking_for(tx, client, recipient, purpose, None), None)
+    stand = zip(facts.refs, facts.grants, strict=True)
+    return frozenset(ref for ref, grant in stand if grant.ended is None)
+
+
 def asking_for(
     tx: Transaction,
     client: KnownClient,

@@ -133,7 +133,7 @@ def _record(
         controller=controller,
         state=ConsentState.GIVEN if terms.grants else ConsentState.REFUSED,
         at=tx.at,
-        withdraw_at=f"{receipts.issuer}/my-file",
+        withdraw_at=f"{receipts.issuer}/stop",
         names=tx.directory.names,
     )
     receipt = receipts.sign(receipt_claims(made, terms))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from audit.events import Actor, ClientRefused, DisclosureRecorded
-from exchange import records
+from exchange import receivers, records
+from exchange.considering import grants_covering
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
 from policies.decision import Refused
@@ -51,6 +52,18 @@ def record_disclosure(tx: Transaction, caller: Caller, told: Told) -> Outcome[No
     if problems:
         reason = Reason.CONTENT_REFUSED
         return _refuse(caller, client.id, Refused(reason, told=reason, details=problems))
+    if told.recipient is not None:
+        # What was said on the strength of a consent is asked back when that is withdrawn.
+        receivers.keep(
+            tx.connection,
+            shard=tx.shard,
+            client=client.id,
+            recipient=told.recipient,
+            purpose=told.purpose,
+            rests_on=grants_covering(tx, client, told.recipient, told.purpose),
+            known=None,
+            at=tx.now,
+        )
     event = DisclosureRecorded(
         application=caller.application,
         actor=Actor(system=caller.application),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from fastapi.testclient import TestClient
 from httpx2 import Response
 
 from exchange.flows.follow_withdrawals import (
@@ -15,6 +16,33 @@ from exchange.security.jose_profile import sign
 from exchange.security.signing_keys import Signer
 from exchange.services import Services
 from tests.builders import Broker, Story, logged
+
+PARTNER = "vdab-gent"
+WRONG = "0000-0000"
+
+
+def anybody(broker: Broker, **headers: str) -> TestClient:
+    return TestClient(broker.app, headers=headers, raise_server_exceptions=False)
+
+
+def shared(broker: Broker) -> tuple[Story, str]:
+    """A client whose summary vdab-gent has read, and the code on her letter."""
+    story = broker.story("cl-0004", PARTNER, "P2")
+    given = broker.as_(story.sample.holder).post(
+        f"/v1/clients/{story.handle}/consents", json=story.sample.consent
+    )
+    assert story.fetch().status_code == 200
+    return story, given.json()["withdrawal_code"]
+
+
+def states(story: Story) -> list[str]:
+    path = f"/v1/clients/{story.handle}/consents"
+    items = story.broker.as_(story.sample.holder).get(path).json()["items"]
+    return [each["state"] for each in items]
+
+
+def typed(broker: Broker, code: str) -> Response:
+    return anybody(broker).post("/v1/withdrawals", json={"code": code})
 
 
 def read_once(broker: Broker) -> Story:

@@ -291,3 +291,25 @@ def test_a_masked_sender_stays_masked_in_what_its_recipient_is_asked(broker: Bro
 def _mask(tx: Transaction) -> Outcome[None]:
     tx.connection.exec_driver_sql("UPDATE handover SET masked = 1")
     return Outcome(None)
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_what_was_told_by_phone_under_a_consent_is_asked_back_too(broker: Broker) -> None:
+    story = broker.story("cl-0004", "vdab-gent", "P2")
+    said = {
+        "recipient": "org:vdab-gent",
+        "purpose": "P2",
+        "sections": ["contact"],
+        "via": "phone",
+        "basis": "consent",
+        "at": "2026-01-15T09:00:00Z",
+    }
+    holder = broker.as_("destap-ww")
+    for _ in range(2):
+        done = holder.post(f"/v1/clients/{story.handle}/disclosures", json=said)
+        assert done.is_success
+
+    story.withdraw()
+
+    (asked,) = recalls_of(broker, "vdab-gent")
+    assert (asked["consent"], asked["purpose"]) == (story.consent, "P2")

@@ -1,7 +1,5 @@
 """The code on a letter stops all sharing: for whoever holds it, whatever else is down."""
 
-import base64
-import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,7 +12,6 @@ from typing import Any
 import pysqlite3.dbapi2
 import pytest
 from fastapi.testclient import TestClient
-from httpx2 import Response
 from sqlalchemy import update
 
 from consent.codes import ALPHABET, code_in
@@ -27,40 +24,23 @@ from exchange.quotas import CODE_TRIES, MOST, WRONG_CODES, Limits, Quotas
 from exchange.samples import samples
 from exchange.services import Services, build_services
 from exchange.transaction import Outcome, Transaction
-from exchange.web.stop import LANGUAGES, words
+from exchange.web.stop import words
 from policies.vocabulary import ConsentId, Handle
 from tests.builders import Broker, Clock, Story, logged
 from tests.exchange.commands import at_commit
 from tests.exchange.disasters import disk_full
-from tests.exchange.recalling import of_kind, recalls_of, swept
+from tests.exchange.recalling import (
+    WRONG,
+    anybody,
+    of_kind,
+    recalls_of,
+    shared,
+    states,
+    swept,
+    typed,
+)
 from tests.invariants.racing import PARTNER, Fetcher, Sharing, fetcher, sharing
 from tests.invariants.test_i2_withdrawal_is_immediate import releases_after_a_withdrawal
-
-WRONG = "0000-0000"
-
-
-def anybody(broker: Broker, **headers: str) -> TestClient:
-    return TestClient(broker.app, headers=headers, raise_server_exceptions=False)
-
-
-def shared(broker: Broker) -> tuple[Story, str]:
-    """A client whose summary vdab-gent has read, and the code on her letter."""
-    story = broker.story("cl-0004", PARTNER, "P2")
-    given = broker.as_(story.sample.holder).post(
-        f"/v1/clients/{story.handle}/consents", json=story.sample.consent
-    )
-    assert story.fetch().status_code == 200
-    return story, given.json()["withdrawal_code"]
-
-
-def states(story: Story) -> list[str]:
-    path = f"/v1/clients/{story.handle}/consents"
-    items = story.broker.as_(story.sample.holder).get(path).json()["items"]
-    return [each["state"] for each in items]
-
-
-def typed(broker: Broker, code: str) -> Response:
-    return anybody(broker).post("/v1/withdrawals", json={"code": code})
 
 
 def test_the_code_of_a_letter_stops_all_that_its_sender_was_given(broker: Broker) -> None:
@@ -350,45 +330,6 @@ def test_of_codes_that_are_somebodys_already_the_next_is_taken(broker: Broker) -
 
     assert isinstance(done, Given)
     assert done.stop_code == 1
-
-
-@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
-def test_the_page_stops_in_two_steps_without_a_script_and_names_nobody(broker: Broker) -> None:
-    story, code = shared(broker)
-    somebody = anybody(broker)
-    asked = somebody.get("/stop")
-    assert asked.text == somebody.get("/stop/nl").text
-    for language in LANGUAGES:
-        page = somebody.get(f"/stop/{language}")
-        policy = page.headers["content-security-policy"]
-        said = words(language)
-        assert page.headers["content-type"] == "text/html; charset=utf-8"
-        assert policy.startswith("default-src 'none'; style-src 'sha256-")
-        assert "unsafe" not in policy
-        style = page.text.partition("<style>")[2].partition("</style>")[0]
-        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-        assert f"'sha256-{digest}'" in policy
-        assert "<script" not in page.text
-        assert f'<html lang="{language}" dir="{said["dir"]}">' in page.text
-        assert said["title"] in page.text
-        assert said.keys() == words("nl").keys()
-        assert page.headers["cache-control"] == "no-store"
-    assert words("ar")["dir"] == "rtl"
-    assert somebody.get("/stop/xx").status_code == 404
-
-    typo = somebody.post("/stop/fr", data={"code": "<b>7K4M"})
-    wrong = somebody.post("/stop/fr", data={"code": WRONG})
-    right = somebody.post("/stop/fr", data={"code": code})
-
-    assert (typo.status_code, words("fr")["again"] in typo.text) == (422, True)
-    assert "<b>7K4M" not in typo.text
-    assert (wrong.status_code, wrong.text) == (200, right.text)
-    assert words("fr")["stopped"] in right.text
-    assert code not in right.text
-    assert set(states(story)) == {"withdrawn"}
-    over = [somebody.post("/stop/tr", data={"code": WRONG}) for _ in range(CODE_TRIES)]
-    assert over[-1].status_code == 429
-    assert words("tr")["wait"] in over[-1].text
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
