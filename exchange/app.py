@@ -7,7 +7,17 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from exchange.api import audit, clients, consents, handovers, health, summaries, tlog, tokens
+from exchange.api import (
+    audit,
+    clients,
+    consent_requests,
+    consents,
+    handovers,
+    health,
+    summaries,
+    tlog,
+    tokens,
+)
 from exchange.api.declarations import methods_of
 from exchange.following import Following
 from exchange.observability import log
@@ -69,7 +79,17 @@ def create_app(services: Services) -> FastAPI:
     app.state.following = Following(services)
     # Where another authorisation server is set, ours is not there at all.
     ours = () if services.settings.token_issuer else (tokens,)
-    for part in (summaries, handovers, clients, consents, *ours, audit, tlog, health):
+    for part in (
+        summaries,
+        handovers,
+        clients,
+        consents,
+        consent_requests,
+        *ours,
+        audit,
+        tlog,
+        health,
+    ):
         app.include_router(part.router)
     for failure in (RequestRefused, RequestValidationError, HTTPException, *FAILURES):
         app.add_exception_handler(failure, tell)

@@ -7,10 +7,11 @@ sweep marks has happened already for whoever decides: deadlines are read, not wa
 from collections.abc import Callable
 from typing import Any
 
+from exchange.flows.close_requests import close_requests
 from exchange.flows.expire_handovers import expire_handovers
 from exchange.transaction import Outcome
 
 Sweep = Callable[..., Outcome[Any]]
 
-SWEEPS: tuple[Sweep, ...] = (expire_handovers,)
+SWEEPS: tuple[Sweep, ...] = (expire_handovers, close_requests)
 """In this order; one that fails postpones none of the others."""

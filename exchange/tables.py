@@ -3,7 +3,8 @@
 from audit import published as audit_heads
 from audit import records as audit_tables
 from consent import records as consent_tables
+from consent import requests as consent_requests
 from exchange import directory, dual_control, ended, handovers, installation, key_shelves, records
 
 OURS = (directory, dual_control, ended, handovers, installation, key_shelves, records)
-ALL = (audit_tables, audit_heads, consent_tables, *OURS)
+ALL = (audit_tables, audit_heads, consent_tables, consent_requests, *OURS)

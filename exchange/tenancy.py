@@ -38,6 +38,7 @@ OWN: Mapping[str, str] = {
     "consent": f"controller = {_ME}",
     "consent_change": _where("consent_change", "consent", "consent"),
     "grant_use": _where("grant_use", "consent", "consent"),
+    "consent_request": f"requester = {_ME} OR holder = {_ME}",
     "handover": f"sender = {_ME} OR recipient = {_ME}",
     "handover_event": _where("handover_event", "handover", "handover"),
 }

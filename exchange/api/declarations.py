@@ -115,6 +115,11 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("GET", "/v1/consents/{consent}/receipt"): _for(
         "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
     ),
+    ("POST", "/v1/consent-requests"): _for("query", Tenant.CALLER, Rate.CHANGES, Data.CODES),
+    ("GET", "/v1/consent-requests"): _for("consent query", Tenant.CALLER, Rate.LOOKS, Data.CODES),
+    ("POST", "/v1/consent-requests/{request}/answer"): _for(
+        "consent", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL
+    ),
     ("POST", "/oauth/token"): _for("", Tenant.CALLER, Rate.TOKENS, Data.NONE),
     ("POST", "/oauth/revocation"): _for("", Tenant.CALLER, Rate.TOKENS, Data.NONE),
     ("GET", "/.well-known/oauth-authorization-server"): _OPEN,

@@ -1,8 +1,6 @@
 """Handovers over HTTP: push, follow, answer. A handover itself carries no data."""
 
-import base64
 import hashlib
-import hmac
 import json
 import re
 from collections.abc import Mapping
@@ -12,6 +10,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import Field, StringConstraints
 
 from exchange.api.answers import answer
+from exchange.api.cursors import cursor_at, place_in
 from exchange.api.dependencies import (
     Body,
     HandoverCaller,
@@ -181,14 +180,14 @@ async def get_handovers(
 ) -> Response:
     """The newest handovers of one box first, without content; `next` leads to older ones."""
     mine = f"{caller.organisation}|{box}|{state}"
-    before = None if cursor is None else _place(services, mine, cursor)
+    before = None if cursor is None else place_in(services, mine, cursor)
     wanted = Page(box == "inbox", state, before, limit + 1)
     page = await services.reader.run(
         lambda found: listed(found, looking(services, found, caller), wanted),
         tenant=caller.organisation,
     )
     items, more = page[:limit], len(page) > limit
-    following = _cursor(services, mine, items[-1].offered_at, items[-1].id) if more else None
+    following = cursor_at(services, mine, items[-1].offered_at, items[-1].id) if more else None
     return answer({"items": [each.shown for each in items], "next": following})
 
 
@@ -313,24 +312,3 @@ def _moved(moved: Moved) -> Response:
 
 def _given(body: Body | None) -> dict[str, Any] | None:
     return None if body is None else body.model_dump(exclude_none=True)
-
-
-def _cursor(services: Services, box: str, at: int, last: str) -> str:
-    place = f"{at}.{last}"
-    return base64.urlsafe_b64encode(f"{place}.{_seal(services, box, place)}".encode()).decode()
-
-
-def _place(services: Services, box: str, cursor: str) -> tuple[int, str]:
-    """Where the last page ended. A cursor of another caller or box is nobody's."""
-    try:
-        place, _, seal = base64.urlsafe_b64decode(cursor).decode("ascii").rpartition(".")
-        at, _, last = place.partition(".")
-        if hmac.compare_digest(seal, _seal(services, box, place)):
-            return int(at), last
-    except ValueError:
-        pass
-    raise RequestRefused(NOT_AVAILABLE)
-
-
-def _seal(services: Services, box: str, place: str) -> str:
-    return hmac.digest(services.cursor_key, f"{box}|{place}".encode(), "sha256").hex()[:32]

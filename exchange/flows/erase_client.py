@@ -9,6 +9,7 @@ from audit import erasure, retention, search, subjects
 from audit.events import Actor, ClientRefused, SubjectErased
 from audit.search import Filter
 from consent import records as consents
+from consent import requests
 from consent.belgian_time import time_of
 from exchange import handovers, records
 from exchange.considering import record_of
@@ -57,6 +58,7 @@ def erase_client(tx: Transaction, order: Erasure) -> Outcome[Erased]:
     parts = erasure.shred(tx.connection, shard=tx.shard, key_id=key_id, besides=order.besides)
     recipients = handovers.forget_client(tx.connection, shard=tx.shard, client=client.id)
     consents.forget_client(tx.connection, shard=tx.shard, client=client.id)
+    requests.forget_client(tx.connection, shard=tx.shard, client=client.id)
     records.forget_client(tx.connection, shard=tx.shard, client=client.id)
     told = tx.keys.destroy(tx.connection, key_id)
     event = SubjectErased(kf=told, n=parts, lb=order.basis, rq=order.request)

@@ -9,10 +9,23 @@ from exchange import tenancy
 
 revision, down_revision = "0009_tenants", "0008_door"
 
+TABLES = (
+    "client",
+    "known_as",
+    "commitment",
+    "summary_section",
+    "consent",
+    "consent_change",
+    "grant_use",
+    "handover",
+    "handover_event",
+)
+"""Those that there were; a later one brings its policies along."""
+
 
 def upgrade() -> None:
-    tenancy.put_up(op.get_bind())
+    tenancy.put_up(op.get_bind(), TABLES)
 
 
 def downgrade() -> None:
-    tenancy.take_down(op.get_bind())
+    tenancy.take_down(op.get_bind(), TABLES)
