@@ -1,70 +1,37 @@
-"""Requests for consent over HTTP: a partner asks, the client decides, and a no is told to nobody."""
+"""Requests for consent over HTTP: a partner asks, the client decides."""
 
 import shutil
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from httpx2 import Response
 from sqlalchemy import text
 
 from consent.requests import KEPT_FOR, OPEN_FOR
 from exchange.flows.close_requests import close_requests
 from exchange.flows.erase_client import Erasure, erase_client
-from exchange.samples import samples
 from exchange.services import build_services
 from exchange.settings import Settings
 from policies.decision import Refused
 from policies.vocabulary import Handle, OrganisationId
 from tests.builders import Broker, Clock, Story, logged, query
 from tests.cases.classes import HOLDER, PARTNER, PURPOSE
-from tests.cases.statements import statements
+from tests.cases.questions import (
+    ADULT,
+    NOTICE,
+    PROOF,
+    SAMPLE,
+    WHERE,
+    answered,
+    asked,
+    at_partner,
+    grants,
+    inbox,
+    items,
+    outbox,
+)
 from tests.cases.uniform import UNKNOWN_HANDLE, UNKNOWN_ID, assert_uniform
-
-WHERE = "/v1/consent-requests"
-SAMPLE = samples()["cl-0004"]
-NOTICE = {k: v for k, v in SAMPLE.consent["notice"].items() if k != "sha256"}
-PROOF = {"notice": NOTICE, "evidence": SAMPLE.consent["evidence"]}
-ADULT = PROOF | {"capacity": {"type": "adult"}, "functions": ["gdpr_basis"]}
-WARM = 8
-
-
-def asked(broker: Broker, handle: str, *sections: str, **more: Any) -> Response:
-    body = {"client": handle, "purpose": PURPOSE, "sections": sections or ("lang", "work")}
-    return broker.as_(PARTNER).post(WHERE, json=body | {"reason_code": "work_guidance"} | more)
-
-
-def answered(broker: Broker, request: str, state: str, **more: Any) -> Response:
-    return broker.as_(HOLDER).post(f"{WHERE}/{request}/answer", json={"state": state} | more)
-
-
-def inbox(broker: Broker, **more: str) -> list[Mapping[str, Any]]:
-    return items(broker.as_(HOLDER).get(WHERE, params={"box": "inbox"} | more))
-
-
-def outbox(broker: Broker, **more: str) -> list[Mapping[str, Any]]:
-    return items(broker.as_(PARTNER).get(WHERE, params={"box": "outbox"} | more))
-
-
-def items(response: Response) -> list[Mapping[str, Any]]:
-    assert response.status_code == 200, response.text
-    found: list[Mapping[str, Any]] = response.json()["items"]
-    return found
-
-
-def grants(story: Story, consent: str) -> list[Mapping[str, Any]]:
-    """What the client's consent of that id gives, as its holder sees it."""
-    shown = items(story.broker.as_(HOLDER).get(f"/v1/clients/{story.handle}/consents"))
-    (found,) = [each["grants"] for each in shown if each["consent"] == consent]
-    return list(found)
-
-
-def at_partner(broker: Broker, handover: str) -> str:
-    """The partner's own handle for the client of a handover."""
-    shown = broker.as_(PARTNER).get(f"/v1/handovers/{handover}").json()
-    return str(shown["subject"]["pairwise_id"])
 
 
 @pytest.fixture
@@ -213,102 +180,6 @@ def test_only_the_holder_answers_and_to_others_there_is_no_such_question(
     assert items(others[1].get(WHERE)) == []
     assert items(others[0].get(WHERE, params={"box": "inbox"})) == []
     assert inbox(broker)[0]["state"] == "requested"
-
-
-CLASSES = ("unanswered", "refused", "put off", "unknown", "restricted", "denied", "foreign")
-
-
-def questions(broker: Broker) -> Mapping[str, str]:
-    """For each class the partner's handle; the partner knows everybody there is to know."""
-    handles = {"unknown": UNKNOWN_HANDLE}
-    for name in CLASSES:
-        if name == "unknown":
-            continue
-        organisation = "leerwinkel-wvl" if name == "foreign" else HOLDER
-        holder = broker.as_(organisation)
-        client = holder.post("/v1/clients", json={"reference": name}).json()["client"]
-        holder.put(f"/v1/clients/{client}/summary", json={"sections": SAMPLE.sections})
-        if name == "restricted":
-            holder.put(f"/v1/clients/{client}/flags", json={"flags": ["restricted"]})
-        if name == "denied":
-            denial = {"sections": "all", "recipient": f"org:{PARTNER}"}
-            consent = SAMPLE.consent | {"grants": [], "denials": [denial]}
-            assert holder.post(f"/v1/clients/{client}/consents", json=consent).is_success
-        handles[name] = at_partner(broker, broker.related(organisation, client, PARTNER, PURPOSE))
-    return handles
-
-
-def told(line: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What is not the asker's own: its question, and the id that it was given for it."""
-    return {name: value for name, value in line.items() if name not in {"request", "client"}}
-
-
-@pytest.mark.case("T58")
-def test_t58_nobody_who_asks_learns_whether_there_is_a_client_or_a_no(
-    broker: Broker, clock: Clock
-) -> None:
-    handles = questions(broker)
-    answers = {name: asked(broker, handle) for name, handle in handles.items()}
-    before = [told(each) for each in outbox(broker)]
-
-    for line in inbox(broker):
-        name = next(k for k, v in answers.items() if v.json()["request"] == line["request"])
-        if name != "unanswered":
-            done = answered(broker, line["request"], name.replace("put off", "deferred"))
-            assert done.status_code == 200, name
-
-    reached = {
-        each["reason"] for each in logged(broker.services) if each["k"] == "consent.requested"
-    }
-    assert reached == {"OK", "UNKNOWN_CLIENT", "SUBJECT_RESTRICTED", "EXPLICIT_DENIAL",
-                       "NO_ACTIVE_PROTOCOL"}  # fmt: skip
-    assert len(inbox(broker)) == 3
-    assert {each.status_code for each in answers.values()} == {201}
-    assert len({str(told(each.json())) for each in answers.values()}) == 1
-    assert len({str(sorted(each.headers.items())) for each in answers.values()}) == 1
-    assert [told(each) for each in outbox(broker)] == before
-    assert len({str(each) for each in before}) == 1
-    again = {name: asked(broker, handle).json() for name, handle in handles.items()}
-    assert again == {name: each.json() for name, each in answers.items()}
-    clock.move(OPEN_FOR)
-    broker.services.writer.submit(close_requests).result()
-    assert {each["state"] for each in outbox(broker)} == {"closed"}
-    assert len(outbox(broker, state="closed")) == len(CLASSES)
-    assert outbox(broker, state="requested") == outbox(broker, state="given") == []
-
-
-@pytest.mark.case("T59")
-def test_t59_each_question_costs_the_same_statements_in_the_same_order(
-    broker: Broker, tmp_path: Path
-) -> None:
-    handles = questions(broker)
-    for number in range(WARM):
-        asked(broker, chr(ord("b") + number) * 26)
-
-    seen: dict[str, list[str]] = {}
-    for name, handle in handles.items():
-        with statements(broker.services, tmp_path / name.replace(" ", "-")) as said:
-            asked(broker, handle)
-        seen[name] = said
-
-    assert len(seen["unknown"]) >= 10
-    assert [name for name, each in seen.items() if each != seen["unknown"]] == []
-
-
-@pytest.mark.case("T58")
-def test_t58_the_asker_finds_its_question_in_the_log_and_no_answer(
-    broker: Broker, handle: str
-) -> None:
-    known, unknown = asked(broker, handle).json(), asked(broker, UNKNOWN_HANDLE).json()
-    answered(broker, known["request"], "refused")
-
-    found = broker.as_(PARTNER).post("/v1/audit/search", json={"limit": 200}).json()["items"]
-
-    of_questions = [each for each in found if each["kind"].startswith("consent.")]
-    assert {each["kind"] for each in of_questions} == {"consent.requested"}
-    assert {each["provider"] for each in of_questions} == {None}
-    assert {tuple(each["parts"]) for each in of_questions} == {("a",)}
-    assert known.keys() == unknown.keys()
 
 
 @pytest.mark.parametrize(
