@@ -23,20 +23,19 @@ from audit.person_events import (
     AuditExported,
     AuditInspected,
     ClientCorrected,
+    ClientObjected,
     ClientRecognised,
     ClientRefused,
     ClientRegistered,
     ClientRestricted,
     ClientUnrestricted,
     ClientViewed,
-    ConsentAnswered,
     ConsentExpired,
     ConsentGiven,
     ConsentInvalidated,
     ConsentNarrowed,
     ConsentRefused,
     ConsentRenewed,
-    ConsentRequested,
     ConsentResumed,
     ConsentSuspended,
     ConsentWithdrawn,
@@ -62,6 +61,7 @@ from audit.person_events import (
     Trace,
 )
 from audit.recording import Actor, AuditEvent, FailedEvent, LogEvent, PersonEvent
+from audit.request_events import ConsentAnswered, ConsentRequested
 
 __all__ = [
     "EVENTS",
@@ -73,6 +73,7 @@ __all__ = [
     "AuditInspected",
     "AuthFailures",
     "ClientCorrected",
+    "ClientObjected",
     "ClientRecognised",
     "ClientRefused",
     "ClientRegistered",

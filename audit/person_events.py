@@ -213,6 +213,13 @@ class ClientUnrestricted(ClientChanged):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientObjected(ClientChanged):
+    """The client objects to somebody or something, or takes that back (`reason`)."""
+
+    kind = "client.objected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientRefused(ClientChanged):
     """A look at, or a change of, a client's record was not allowed."""
 
@@ -229,30 +236,6 @@ class ConsentChanged(PersonEvent):
     notice: str | None = None
     reason: str | None = None
     via: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentRequested(ConsentChanged):
-    """A partner asked for consent. `reason`: OK when it reaches the client, else why it does not.
-
-    Never names the provider: who asked finds this entry, whoever it asked about.
-    """
-
-    kind = "consent.requested"
-    request: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentAnswered(ConsentChanged):
-    """A client answered a request. `yes` and `no` are its lines; `reason` says how it stands.
-
-    Never names the consumer: who asked must not find it.
-    """
-
-    kind = "consent.answered"
-    request: str
-    yes: tuple[str, ...] = ()
-    no: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

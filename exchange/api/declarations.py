@@ -94,6 +94,9 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("PUT", "/v1/clients/{client}/flags"): _for(
         "client", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL
     ),
+    ("POST", "/v1/clients/{client}/exclusions"): _for(
+        "client", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL
+    ),
     ("POST", "/v1/clients/{client}/disclosures"): _for(
         "client", Tenant.HOLDER, Rate.CHANGES, Data.CODES
     ),

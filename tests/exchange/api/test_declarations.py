@@ -25,6 +25,7 @@ OTHERS = IDS | {"log": "s0e1", "level": "0", "place": "000"}
 BODIES: Mapping[str, Any] = {
     "refusal": {"reason_code": "other"},
     "answer": {"state": "refused"},
+    "exclusions": {"organisation": "org:vdab-gent", "member": "u-1"},
     "acknowledgement": {"ack_of": UNKNOWN_ID},
     "flags": {"flags": []},
     "summary": {"sections": {}},
