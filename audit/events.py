@@ -23,6 +23,7 @@ from audit.person_events import (
     AuditExported,
     AuditInspected,
     ClientCorrected,
+    ClientObjected,
     ClientRecognised,
     ClientRefused,
     ClientRegistered,
@@ -61,6 +62,7 @@ from audit.person_events import (
     Trace,
 )
 from audit.recording import Actor, AuditEvent, FailedEvent, LogEvent, PersonEvent
+from audit.request_events import ConsentAnswered, ConsentRequested
 
 __all__ = [
     "EVENTS",
@@ -72,18 +74,21 @@ __all__ = [
     "AuditInspected",
     "AuthFailures",
     "ClientCorrected",
+    "ClientObjected",
     "ClientRecognised",
     "ClientRefused",
     "ClientRegistered",
     "ClientRestricted",
     "ClientUnrestricted",
     "ClientViewed",
+    "ConsentAnswered",
     "ConsentExpired",
     "ConsentGiven",
     "ConsentInvalidated",
     "ConsentNarrowed",
     "ConsentRefused",
     "ConsentRenewed",
+    "ConsentRequested",
     "ConsentResumed",
     "ConsentRevoked",
     "ConsentSuspended",

@@ -213,6 +213,13 @@ class ClientUnrestricted(ClientChanged):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClientObjected(ClientChanged):
+    """The client objects to somebody or something, or takes that back (`reason`)."""
+
+    kind = "client.objected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientRefused(ClientChanged):
     """A look at, or a change of, a client's record was not allowed."""
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from audit.events import Actor, ConsentRefused
+from consent.codes import Code
+from consent.content import Terms
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome
 from policies.decision import Refused
@@ -44,6 +46,23 @@ class NowStands:
     state: ConsentState
     suspended: bool
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The consent as it now stands. `receipt` is what the client keeps (a compact JWS).
+
+    `code` is told once, here: for the letter with which the client is asked to confirm.
+
+    `stop_code` is the place of the code to stop with among those that were brought.
+    """
+
+    consent: ConsentId
+    state: ConsentState
+    terms: Terms
+    receipt: str
+    code: Code | None = None
+    stop_code: int | None = None
 
 
 def refused(caller: Caller, consent: ConsentId, refusal: Refused, via: str | None) -> Outcome[Any]:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
 from audit.prepared import Prepared, together
 from consent import register
+from consent.content import EVERY_SECTION, denied_fields
 from consent.recipients import Asking
 from consent.standing import ConsentFacts
 from exchange import records
@@ -36,6 +37,7 @@ FLAGS = frozenset({"high_risk", "restricted", "deceased", "under_inquiry"})
 """Internal flags: they steer rules and are never told in any format."""
 
 _BLOCKING = frozenset({"restricted", "deceased"})
+_EVERYTHING = denied_fields((EVERY_SECTION,))
 _STRANGER = RecipientFacts(
     type=OrganisationType.PARTNERSHIP,
     accredited=False,
@@ -57,14 +59,23 @@ class Rulebook:
 
 @dataclass(frozen=True, slots=True)
 class ClientRecord:
-    """What is sealed in a client's row: who they say they are, and their internal flags."""
+    """What is sealed in a client's row: who they say they are, internal flags, whom they keep out.
+
+    `kept_out` holds members of staff as `person` names them.
+    """
 
     identity: dict[str, str]
     flags: frozenset[str]
+    kept_out: frozenset[str] = frozenset()
 
     def to_bytes(self) -> bytes:
-        body = {"flags": sorted(self.flags), "identity": self.identity}
-        return to_json(body)
+        body: dict[str, Any] = {"flags": sorted(self.flags), "identity": self.identity}
+        return to_json(body | ({"kept_out": sorted(self.kept_out)} if self.kept_out else {}))
+
+
+def person(organisation: OrganisationId, member: str) -> str:
+    """A member of staff by the organisation's own number, however it is written."""
+    return f"{organisation}/{member}".casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +107,8 @@ def opened_record(vault: Vault, client: KnownClient) -> ClientRecord:
     if client.id == NOBODY:
         return ClientRecord({}, frozenset())
     body = json.loads(vault.open(client.id, client.sealed, "client"))
-    return ClientRecord(body["identity"], frozenset(body["flags"]))
+    kept_out = frozenset(body.get("kept_out", ()))
+    return ClientRecord(body["identity"], frozenset(body["flags"]), kept_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +146,18 @@ def consider(
     *,
     care_relation: bool,
     first_contact_at: int | None = None,
+    end_user: str = "",
 ) -> Considered:
-    """Decide on what is on file. The same is done for a client that does not exist."""
-    flags = record_of(tx, client).flags
+    """Decide on what is on file. The same is done for a client that does not exist.
+
+    To an `end_user` (see `person`) whom the client keeps out, everything is denied.
+    """
+    record = record_of(tx, client)
+    flags = record.flags
     asking = asking_for(tx, client, request.recipient, request.purpose, first_contact_at)
     consents = _consents(tx, client, asking, known.consents)
+    if end_user in record.kept_out:
+        consents = replace(consents, denied=_EVERYTHING)
     if client.id == NOBODY or not consents.refs:
         tx.vault.open_decoy(1 + (client.id == NOBODY))
     facts = facts_for(

@@ -119,6 +119,12 @@ REFUSALS: Mapping[Reason, Problem] = {
         409, "handover-not-open", "This handover has come too far, or has ended"
     ),
     Reason.RECALL_ANSWERED: Problem(409, "recall-answered", "A certificate was given before"),
+    Reason.REQUEST_NOT_OPEN: Problem(
+        409, "request-not-open", "This request has been answered, or its time is over"
+    ),
+    Reason.RATE_LIMITED: Problem(
+        429, "asked-too-often", "You have asked as often as you may; asking again changes nothing"
+    ),
     Reason.STALE_VERSION: Problem(
         412, "stale-version", "It was changed meanwhile; read it again and repeat the change"
     ),

@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     small_body_bytes: Annotated[int, Field(ge=1024, le=4_194_304)] = 65_536
     """The same for every other address."""
 
+    consent_requests_a_day: Annotated[int, Field(ge=1, le=100_000)] = 50
+    """Questions to clients that one organisation may ask in 24 hours; one more gets 429."""
+
     sqlite_journal: Annotated[str, StringConstraints(pattern=r"^(wal|delete)$")] = "wal"
     """`delete` is slower and safe on every SQLite; `wal` needs one free of the WAL-reset fault."""
 

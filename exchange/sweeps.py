@@ -7,6 +7,7 @@ sweep marks has happened already for whoever decides: deadlines are read, not wa
 from collections.abc import Callable
 from typing import Any
 
+from exchange.flows.close_requests import close_requests
 from exchange.flows.end_due_consents import end_due_consents
 from exchange.flows.expire_handovers import expire_handovers
 from exchange.flows.follow_withdrawals import (
@@ -28,5 +29,6 @@ SWEEPS: tuple[Sweep, ...] = (
     finish_withdrawals,
     tell_recipients,
     escalate_recalls,
+    close_requests,
 )
 """In this order; one that fails postpones none of the others."""

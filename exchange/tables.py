@@ -5,6 +5,7 @@ from audit import records as audit_tables
 from consent import held as held_tables
 from consent import proof_records
 from consent import records as consent_tables
+from consent import requests as consent_requests
 from exchange import (
     directory,
     dual_control,
@@ -20,4 +21,4 @@ from exchange import (
 
 OURS = (directory, dual_control, ended, handovers, installation, key_shelves, records)
 RECALLS = (recalls, receivers, stop_codes, held_tables)
-ALL = (audit_tables, audit_heads, consent_tables, proof_records, *OURS, *RECALLS)
+ALL = (audit_tables, audit_heads, consent_tables, proof_records, consent_requests, *OURS, *RECALLS)

@@ -40,6 +40,7 @@ OWN: Mapping[str, str] = {
     "grant_use": _where("grant_use", "consent", "consent"),
     "consent_evidence": _where("consent_evidence", "consent", "consent"),
     "consent_confirmation": _where("consent_confirmation", "consent", "consent"),
+    "consent_request": f"requester = {_ME} OR holder = {_ME}",
     "handover": f"sender = {_ME} OR recipient = {_ME}",
     "handover_event": _where("handover_event", "handover", "handover"),
     "received": f"recipient = {_ME}",

@@ -133,6 +133,10 @@ class Decider:
         self._overlay, self._size = overlay, size
         self._made: dict[tuple[ReleaseRequest, Facts], Decision] = {}
 
+    def forbidden(self, recipient: RecipientFacts, purpose: str) -> frozenset[Section]:
+        """The sections that some rule keeps back from the recipient, whoever the client is."""
+        return frozenset(self._overlay.forbidden(recipient, purpose))
+
     def decide(self, request: ReleaseRequest, facts: Facts) -> Decision:
         """What `decide` answers, made afresh only when it has not been made lately."""
         key = (request, facts)

@@ -15,6 +15,8 @@ Envelope = Mapping[str, Any]
 Sections = Mapping[Section, Mapping[str, Envelope]]
 
 _TWO = 2
+_HOW_TO_REACH = FieldId("contact.safe_contact")
+"""Where this is known and stays behind, nothing by which the client could be reached leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,13 @@ def reduced(
     }
     used: dict[FieldId, str] = {}
     contact = sections.get(Section.CONTACT, {}).get("safe_contact")
-    via_service = contact is not None and contact["value"] == "only_via_service"
+    warning = None if contact is None else contact["value"]
+    unwarned = warning is not None and _HOW_TO_REACH not in release.fields
     for part in _plan(
         release.fields,
         release.precision,
         release.explicit,
-        _circumstances(release, via_service=via_service),
+        _circumstances(release, via_service=warning == "only_via_service", unwarned=unwarned),
         release.recipient_type,
     ):
         if part.section in sections:
@@ -123,13 +126,14 @@ def _rank(field: Field, level: str) -> int:
     return field.precision.index(level) if level in field.precision else len(field.precision) - 1
 
 
-def _circumstances(release: Release, *, via_service: bool) -> tuple[str, ...]:
+def _circumstances(release: Release, *, via_service: bool, unwarned: bool) -> tuple[str, ...]:
     """What holds, in the words that the model uses for it."""
     masked = release.masked_origin or release.high_risk
     return tuple(
         word
         for word, holds in (
             ("only_via_service", via_service),
+            ("unwarned", unwarned),
             ("high_risk", release.high_risk),
             ("masked_origin", masked),
             ("health", release.health),

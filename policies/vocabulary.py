@@ -153,6 +153,7 @@ class Reason(StrEnum):
     # Refusals to change something; never an answer to a request for data.
     CONSENT_NOT_FOUND = "CONSENT_NOT_FOUND"
     ALREADY_WITHDRAWN = "ALREADY_WITHDRAWN"
+    REQUEST_NOT_OPEN = "REQUEST_NOT_OPEN"
     HANDOVER_NOT_FOUND = "HANDOVER_NOT_FOUND"
     HANDOVER_NOT_OPEN = "HANDOVER_NOT_OPEN"
     RECALL_NOT_FOUND = "RECALL_NOT_FOUND"

@@ -131,6 +131,14 @@ class Broker:
         assert not isinstance(done, Refused)
         return done
 
+    def asked(self, story: "Story") -> Response:
+        """The recipient asks the client for one thing more."""
+        partner = self.as_(story.recipient)
+        shown = partner.get(f"/v1/handovers/{story.handover}").json()
+        body = {"client": shown["subject"]["pairwise_id"], "purpose": story.purpose}
+        more = {"sections": ["contact"], "reason_code": "other"}
+        return partner.post("/v1/consent-requests", json=body | more)
+
     def story(self, sample_id: str, recipient: str, purpose: str) -> "Story":
         """A sample client registered, consented and handed over to the recipient."""
         sample = samples()[sample_id]

@@ -1,6 +1,7 @@
 """Consents over HTTP, for the organisation that asked for them."""
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -9,7 +10,7 @@ from pydantic import Field, StringConstraints
 
 from consent.belgian_time import instant
 from consent.capacity import CapacityRules
-from consent.codes import make
+from consent.codes import Code, make
 from consent.content import Terms, grant_document
 from consent.ending import ending, over
 from consent.lifecycle import dpv_state, releases
@@ -30,11 +31,13 @@ from exchange.api.dependencies import (
 )
 from exchange.api.forms import CONSENT, ClientPath, ConsentPath, ShortCode, instant_text
 from exchange.api.previews import preview_document
+from exchange.changing import Given
 from exchange.flows.give_consent import ConsentOrder, give_consent
 from exchange.flows.preview_consent import preview_consent
 from exchange.flows.view_consents import view_consents
 from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
 from exchange.problems import settled
+from exchange.services import Services
 from exchange.writer import Busy
 from policies.vocabulary import ConsentId, ConsentState, GrantId
 
@@ -59,17 +62,38 @@ _CODES = 3
 """Codes that are made for one consent: of a million kept, one is somebody's by chance."""
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """The codes of which one stops a consent that is about to be given."""
+
+    codes: tuple[Code, ...]
+    digests: tuple[bytes, ...]
+
+    @classmethod
+    def new(cls, services: Services) -> "Letter":
+        codes = tuple(make() for _ in range(_CODES))
+        return cls(codes, tuple(services.keys.stopping.digest("", each) for each in codes))
+
+    def told(self, given: Given) -> dict[str, Any]:
+        """What is told once, for the client's letter: how to confirm it, and how to stop it."""
+        told = waiting(given.terms)
+        if given.code is not None:
+            told["code"] = given.code.shown
+        if given.stop_code is not None:
+            told["withdrawal_code"] = self.codes[given.stop_code].shown
+        return told
+
+
 async def post_consent(client: ClientPath, request: Request) -> Response:
     """Record what a client agreed to and what not; the receipt is for the client."""
     services, caller = await services_of(request), await _caller(request)
     handle = handle_in(client)
     body = await consent_body_of(request, handle, caller)
     order = ConsentOrder(handle, body, CapacityRules(services.settings.assessment_months))
-    codes = tuple(make() for _ in range(_CODES))
-    hashes = tuple(services.keys.stopping.digest("", each) for each in codes)
+    letter = Letter.new(services)
     given = settled(
         await services.writer.run(
-            give_consent, caller, order, services.receipts, services.rulebook, hashes
+            give_consent, caller, order, services.receipts, services.rulebook, letter.digests
         )
     )
     body_out = {
@@ -77,12 +101,8 @@ async def post_consent(client: ClientPath, request: Request) -> Response:
         "state": given.state,
         "grants": [grant_document(grant) for grant in given.terms.grants],
         "receipt": given.receipt,
-        **waiting(given.terms),
+        **letter.told(given),
     }
-    if given.code is not None:
-        body_out["code"] = given.code.shown
-    if given.stop_code is not None:
-        body_out["withdrawal_code"] = codes[given.stop_code].shown
     return answer(body_out, 201)
 
 

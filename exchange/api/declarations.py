@@ -105,6 +105,9 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("PUT", "/v1/clients/{client}/flags"): _for(
         "client", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL
     ),
+    ("POST", "/v1/clients/{client}/exclusions"): _for(
+        "client", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL
+    ),
     ("POST", "/v1/clients/{client}/disclosures"): _for(
         "client", Tenant.HOLDER, Rate.CHANGES, Data.CODES
     ),
@@ -159,6 +162,11 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ),
     ("GET", "/v1/consents/{consent}/evidence"): _for(
         "consent", Tenant.HOLDER, Rate.LOOKS, Data.SPECIAL
+    ),
+    ("POST", "/v1/consent-requests"): _for("query", Tenant.CALLER, Rate.CHANGES, Data.CODES),
+    ("GET", "/v1/consent-requests"): _for("consent query", Tenant.CALLER, Rate.LOOKS, Data.CODES),
+    ("POST", "/v1/consent-requests/{request}/answer"): _for(
+        "consent", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL
     ),
     ("POST", "/oauth/token"): _for("", Tenant.CALLER, Rate.TOKENS, Data.NONE),
     ("POST", "/oauth/revocation"): _for("", Tenant.CALLER, Rate.ENDINGS, Data.NONE),

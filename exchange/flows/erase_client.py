@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from audit import erasure, retention, search, subjects
 from audit.events import Actor, ClientRefused, SubjectErased
 from audit.search import Filter
-from consent import held, proof_records
+from consent import held, proof_records, requests
 from consent import records as consents
 from consent.belgian_time import time_of
 from exchange import handovers, recalls, receivers, records, stop_codes
@@ -60,6 +60,7 @@ def erase_client(tx: Transaction, order: Erasure) -> Outcome[Erased]:
     for part in (held, proof_records, recalls, receivers, stop_codes):
         part.forget_client(tx.connection, shard=tx.shard, client=client.id)
     consents.forget_client(tx.connection, shard=tx.shard, client=client.id)
+    requests.forget_client(tx.connection, shard=tx.shard, client=client.id)
     records.forget_client(tx.connection, shard=tx.shard, client=client.id)
     told = tx.keys.destroy(tx.connection, key_id)
     event = SubjectErased(kf=told, n=parts, lb=order.basis, rq=order.request)

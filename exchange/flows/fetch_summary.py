@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from audit.events import Actor, SummaryRefused, SummaryReleased
 from consent import register
 from exchange import handovers, receivers, records
-from exchange.considering import Considered, Rulebook, consider, on_file, sections_asked
+from exchange.considering import Considered, Rulebook, consider, on_file, person, sections_asked
 from exchange.handovers import Relation
 from exchange.records import KnownClient, SealedSection
 from exchange.security.tokens import Caller
@@ -82,6 +82,7 @@ def fetch_summary(
         known,
         care_relation=bool(relations) or client.holder == recipient,
         first_contact_at=_first_contact(relations, query.purpose),
+        end_user=person(recipient, query.end_user),
     )
     decision = considered.decision
     if decision.reason is not None:

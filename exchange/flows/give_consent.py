@@ -11,6 +11,7 @@ from consent.codes import Code, make
 from consent.receipts import Receipt, receipt_claims
 from consent.terms import Terms, TermsRefused, read_terms
 from exchange import records, stop_codes
+from exchange.changing import Given
 from exchange.circumstances import circumstances_of
 from exchange.considering import Rulebook
 from exchange.proposing import file_of, proposed
@@ -41,23 +42,6 @@ class ConsentOrder:
     body: Mapping[str, Any]
     rules: CapacityRules = USUAL
     code: Code = field(default_factory=make)
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """The consent as it now stands. `receipt` is what the client keeps (a compact JWS).
-
-    `code` is told once, here: for the letter with which the client is asked to confirm.
-
-    `stop_code` is the place of the code to stop with among those that were brought.
-    """
-
-    consent: ConsentId
-    state: ConsentState
-    terms: Terms
-    receipt: str
-    code: Code | None = None
-    stop_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ def filled(broker: Broker) -> Broker:
     assert story.fetch().status_code == 200
     assert story.answer("acceptance").status_code == 200
     assert story.withdraw().status_code == 200
+    assert broker.asked(story).status_code == 201
     return broker
 
 
@@ -94,7 +95,7 @@ def test_t46_a_query_that_forgets_its_where_finds_the_tenants_own_rows(filled: B
     holder, recipient = seen(filled, HOLDER), seen(filled, RECIPIENT)
 
     assert holder == everything | {"known_as": 1}
-    part = {"client": 1, "known_as": 1, "handover": 1}
+    part = {"client": 1, "known_as": 1, "consent_request": 1, "handover": 1}
     assert recipient == NOTHING | part | {"handover_event": everything["handover_event"]}
     assert seen(filled, STRANGER) == NOTHING
     assert seen(filled, "' OR '1'='1") == NOTHING

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from secrets import token_bytes
 from typing import Any
 
+from exchange.changing import Given
 from exchange.considering import Rulebook
 from exchange.flows.fetch_summary import Released, SummaryQuery, fetch_summary
-from exchange.flows.give_consent import ConsentOrder, Given, give_consent
+from exchange.flows.give_consent import ConsentOrder, give_consent
 from exchange.flows.push_handover import HandoverOrder, Offered, push_handover
 from exchange.flows.withdraw_consent import Ended, Withdrawal, withdraw_consent
 from exchange.samples import Sample

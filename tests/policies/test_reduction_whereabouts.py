@@ -3,6 +3,9 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from policies.reduction import Envelope, Release, reduced
 from policies.summary_model import summary_model
 from policies.vocabulary import FieldId, Section
@@ -88,6 +91,24 @@ def test_who_is_at_high_risk_cannot_be_found_nor_where_they_come_from() -> None:
         "contact.safe_contact": "ok",
         "refer.from": "begeleidingsdienst (afgeschermd)",
     }
+
+
+@given(
+    warning=st.sampled_from(["ok", "no_voicemail", "no_sms", "only_via_service"]),
+    fields=st.frozensets(st.sampled_from(sorted(each for each in ALL if "contact" in each))),
+    high_risk=st.booleans(),
+)
+def test_no_way_to_reach_a_client_leaves_without_the_warning(
+    warning: str, fields: frozenset[FieldId], *, high_risk: bool
+) -> None:
+    release = replace(EVERYTHING, fields=fields, high_risk=high_risk)
+
+    left = values(CONTACT | {"contact.safe_contact": warning}, release)
+
+    if not left.keys().isdisjoint({"contact.phone", "contact.email", "contact.address"}):
+        assert left["contact.safe_contact"] == warning
+    if warning != "only_via_service" and not high_risk and "contact.safe_contact" in fields:
+        assert left.keys() == fields & (CONTACT.keys() | {"contact.safe_contact"})
 
 
 def test_others_are_reached_as_they_said() -> None:

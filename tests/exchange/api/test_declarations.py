@@ -18,11 +18,19 @@ from tests.cases.uniform import UNKNOWN_HANDLE, UNKNOWN_ID, assert_uniform
 from tests.exchange.machines import machine_of
 
 NEEDING = {way: each for way, each in DECLARED.items() if each.scopes}
-IDS = {"client": UNKNOWN_HANDLE, "consent": "c-0000", "handover": UNKNOWN_ID, "index": "0"}
+IDS = {
+    "client": UNKNOWN_HANDLE,
+    "consent": "c-0000",
+    "handover": UNKNOWN_ID,
+    "request": UNKNOWN_ID,
+    "index": "0",
+}
 IDS |= {"recall": UNKNOWN_ID, "language": "nl"}
 OTHERS = IDS | {"log": "s0e1", "level": "0", "place": "000"}
 BODIES: Mapping[str, Any] = {
     "refusal": {"reason_code": "other"},
+    "answer": {"state": "refused"},
+    "exclusions": {"organisation": "org:vdab-gent", "member": "u-1"},
     "acknowledgement": {"ack_of": UNKNOWN_ID},
     "flags": {"flags": []},
     "summary": {"sections": {}},
@@ -113,6 +121,7 @@ def test_no_address_answers_without_one_of_the_scopes_that_it_declares(
 def test_what_is_one_tenants_is_nobodys_to_any_other(broker: Broker, way: tuple[str, str]) -> None:
     story = broker.story("cl-0004", "vdab-gent", "P2")
     real = {"client": story.handle, "consent": story.consent, "handover": story.handover}
+    real["request"] = str(broker.asked(story).json()["request"])
     stranger = with_scopes(broker, "leerwinkel-wvl", *(EVERY_SCOPE - WHO_MAY.keys()))
 
     foreign, unknown = asked(stranger, way, OTHERS | real), asked(stranger, way)

@@ -15,9 +15,10 @@ from fastapi.testclient import TestClient
 from sqlalchemy import update
 
 from consent.codes import ALPHABET, code_in
+from exchange.changing import Given
 from exchange.database import sqlite_path
 from exchange.flows.follow_withdrawals import finish_withdrawals
-from exchange.flows.give_consent import ConsentOrder, Given, give_consent
+from exchange.flows.give_consent import ConsentOrder, give_consent
 from exchange.flows.stop_by_code import ByCode, stop_by_code
 from exchange.key_shelves import KEYS
 from exchange.quotas import CODE_TRIES, MOST, WRONG_CODES, Limits, Quotas
