@@ -11,6 +11,7 @@ from audit.prepared import Answer, Asked
 from exchange.database import Database
 from exchange.key_shelves import FileShelf, SchemaShelf, Shelf
 from exchange.security.keys import KEY_BYTES, KeyDestroyed, KeyRing, KeysBehind, Use
+from exchange.security.signing_keys import signer_of
 
 CACHED = 10_000
 """Unwrapped keys held in memory at most; erasing one drops it at once."""
@@ -48,6 +49,7 @@ class KeyStore:
         self._proposed: dict[bytes, bytes] = {}
         self._new: dict[bytes, bytes] = {}
         self.nobody = ring.derived(Use.AUDIT_NOBODY)
+        self.summaries = signer_of(ring.derived(Use.SUMMARIES))
         self._blinding, self._naming = (
             Mac(ring.derived(Use.AUDIT_INDEX)),
             Mac(ring.derived(Use.ACTOR_ID)),

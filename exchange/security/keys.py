@@ -55,6 +55,8 @@ class Use(StrEnum):
     """Blinds the persons in the search index."""
     ACTOR_ID = "actor-id"
     """Names the key of a person who acts."""
+    SUMMARIES = "summaries"
+    """Makes the key that signs released summaries."""
 
 
 @dataclass(frozen=True, slots=True)
