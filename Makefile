@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PACKAGES := adapters audit consent exchange policies
 
-.PHONY: install test cases demo lock format bench bench-security
+.PHONY: install test cases fuzz demo lock format bench bench-security
 
 install: .venv/installed
 
@@ -23,6 +23,9 @@ test: install
 
 cases: install
 	$(BIN)/python -m tests.cases.report $(ARGS)
+
+fuzz: install
+	OVERDRACHT_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/pytest -q tests/exchange/api/test_fuzz.py
 
 demo: install
 	$(BIN)/overdracht demo $(ARGS)

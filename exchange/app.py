@@ -7,7 +7,17 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from exchange.api import audit, clients, consents, handovers, health, summaries, tlog, tokens
+from exchange.api import (
+    audit,
+    clients,
+    consents,
+    handovers,
+    health,
+    openapi,
+    summaries,
+    tlog,
+    tokens,
+)
 from exchange.api.declarations import methods_of
 from exchange.following import Following
 from exchange.observability import log
@@ -51,6 +61,12 @@ class Service(FastAPI):
         inside = super().build_middleware_stack()
         return Threshold(inside, https=settings.https, proxies=settings.proxies)
 
+    def openapi(self) -> dict[str, Any]:
+        """The contract of this installation; made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.contract(self.routes, self.state.services.settings)
+        return self.openapi_schema
+
 
 def create_app(services: Services) -> FastAPI:
     """The service. Hot routes stand first: they are tried one after another."""
@@ -69,7 +85,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.following = Following(services)
     # Where another authorisation server is set, ours is not there at all.
     ours = () if services.settings.token_issuer else (tokens,)
-    for part in (summaries, handovers, clients, consents, *ours, audit, tlog, health):
+    for part in (summaries, handovers, clients, consents, *ours, audit, tlog, openapi, health):
         app.include_router(part.router)
     for failure in (RequestRefused, RequestValidationError, HTTPException, *FAILURES):
         app.add_exception_handler(failure, tell)

@@ -136,6 +136,7 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
         "audit-all", Tenant.EVERYBODY, Rate.LOOKS, Data.CODES
     ),
     ("GET", "/audit/tlog/{log}/tile/{level}/{place}"): _OPEN,
+    ("GET", "/openapi.json"): _OPEN,
     ("GET", "/healthz"): _PROBE,
     ("GET", "/readyz"): _PROBE,
     ("GET", "/metrics"): _PROBE,

@@ -6,14 +6,14 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import StringConstraints, model_validator
+from pydantic import ConfigDict, StringConstraints, model_validator
 
 from audit.leaf import canon
 from audit.log import Entry
 from consent.belgian_time import day_of, months_after, start_of
 from exchange.api.answers import NO_STORE, answer
 from exchange.api.dependencies import Body, DirectRoute, body_of, caller_with, services_of
-from exchange.api.forms import HandleText, HandoverText, Purpose, ShortCode
+from exchange.api.forms import HandleText, HandoverText, Purpose, ShortCode, either
 from exchange.considering import opened_with
 from exchange.flows.fetch_summary import Released, SummaryQuery, fetch_summary
 from exchange.problems import settled
@@ -46,6 +46,8 @@ class Query(Body):
     sections: list[Literal[tuple(Section)]] | None = None  # type: ignore[valid-type]  # its members
     end_user: EndUser
     case_reference: ShortCode
+
+    model_config = ConfigDict(json_schema_extra=either("handover", "client"))
 
     @model_validator(mode="after")
     def _one_client(self) -> "Query":
