@@ -20,7 +20,11 @@ from exchange.samples import Sample, samples
 from tests.builders import Broker
 
 PROBLEMS = Path(__file__).parents[3] / "docs" / "problems.md"
-STEPS = (("acceptance", {}), ("first-contact", {"at": "2026-11-02T10:00:00Z"}), ("closure", {}))
+STEPS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("acceptance", {}),
+    ("first-contact", {"at": "2026-11-02T10:00:00Z"}),
+    ("closure", {}),
+)
 
 
 @pytest.fixture
@@ -37,8 +41,9 @@ def fits(document: Mapping[str, Any], answer: Response) -> Response:
     ]
     told = document["paths"][way][answer.request.method.lower()]["responses"]
     kind = answer.headers["content-type"].partition(";")[0]
-    schema = told[str(answer.status_code)]["content"][kind]["schema"]
+    content = told[str(answer.status_code)]["content"][kind]
     if "json" in kind:
+        schema = content["schema"]
         whole = {**schema, "components": document["components"]}
         jsonschema.Draft202012Validator(whole).validate(answer.json())
     return answer
