@@ -4,7 +4,7 @@ BIN := .venv/bin
 WORKERS ?= logical
 PACKAGES := adapters audit consent exchange policies
 
-.PHONY: install test cases demo lock format bench bench-security
+.PHONY: install test cases fuzz demo lock format bench bench-security
 
 install: .venv/installed
 
@@ -25,6 +25,9 @@ test: install
 
 cases: install
 	$(BIN)/python -m tests.cases.report $(ARGS)
+
+fuzz: install
+	OVERDRACHT_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/pytest -q tests/exchange/api/test_fuzz.py
 
 demo: install
 	$(BIN)/overdracht demo $(ARGS)

@@ -1,9 +1,11 @@
 """The members of a consent record, and what each of them must look like."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from consent.content import EVERY_SECTION
 from consent.shape import (
+    Described,
     Member,
     a_day,
     counted,
@@ -12,7 +14,9 @@ from consent.shape import (
     matching,
     nested,
     one_of,
+    schema_of,
     several,
+    shape_schema,
     words,
 )
 from policies.summary_model import summary_model
@@ -52,10 +56,23 @@ def _denied_sections(value: object) -> bool:
 def _freedom_check(value: object) -> bool:
     return (
         isinstance(value, Mapping)
-        and value.keys() <= {"asked_alone", "no_effect_on_regime_stated"}
+        and value.keys() <= _ASKED_FREELY
         and all(map(flag, value.values()))
     )
 
+
+_ASKED_FREELY = frozenset({"asked_alone", "no_effect_on_regime_stated"})
+_FREEDOM_CHECK = {
+    "type": "object",
+    "properties": dict.fromkeys(sorted(_ASKED_FREELY), schema_of(flag)),
+    "additionalProperties": False,
+}
+_DENIED_SECTIONS = {"anyOf": [{"const": EVERY_SECTION}, schema_of(_SECTIONS)]}
+_PRECISIONS = {
+    "type": "object",
+    "propertyNames": {"enum": sorted(summary_model().fields)},
+    "additionalProperties": {"enum": sorted(_LEVELS)},
+}
 
 RECORD: Mapping[str, Member] = {
     "functions": (
@@ -103,7 +120,7 @@ EVIDENCE: Mapping[str, Member] = {
     "place": (words(60), False),
     "witness": (words(60), False),
     "sha256": (_SHA256, False),
-    "freedom_check": (_freedom_check, False),
+    "freedom_check": (Described(_freedom_check, _FREEDOM_CHECK), False),
 }
 
 GRANT: Mapping[str, Member] = {
@@ -115,7 +132,7 @@ GRANT: Mapping[str, Member] = {
     "include": (several(_NAME), False),
     "exclude": (several(_NAME, least=0), False),
     "ops": (several(one_of(frozenset(Operation))), True),
-    "precision": (_precisions, False),
+    "precision": (Described(_precisions, _PRECISIONS), False),
     "from": (a_day, False),
     "until": (a_day, False),
     "until_event": (
@@ -128,7 +145,7 @@ GRANT: Mapping[str, Member] = {
 }
 
 DENIAL: Mapping[str, Member] = {
-    "sections": (_denied_sections, True),
+    "sections": (Described(_denied_sections, _DENIED_SECTIONS), True),
     "recipient": (matching(_DENIED), True),
 }
 
@@ -142,3 +159,29 @@ RENEWAL: Mapping[str, Member] = {
     "evidence": (nested, True),
     "until": (a_day, False),
 }
+
+
+_ASSESSED = {
+    "anyOf": [
+        {"properties": {"type": {"not": {"const": "capable_minor"}}}},
+        {"required": ["assessed_by", "on"]},
+    ]
+}
+_ENDS = {"anyOf": [{"required": ["until"]}, {"required": ["until_event"]}]}
+_SAID = ("grants", "denials", "refused")
+"""A consent says something: one of these is not empty."""
+
+
+def record_schema() -> dict[str, Any]:
+    """A consent record as it is sent, in JSON Schema made from the tables that it is held to."""
+    record = shape_schema(
+        RECORD,
+        capacity=shape_schema(CAPACITY) | _ASSESSED,
+        notice=shape_schema(NOTICE),
+        evidence=shape_schema(EVIDENCE),
+        grants={"items": shape_schema(GRANT) | _ENDS},
+        denials={"items": shape_schema(DENIAL)},
+        refused={"items": shape_schema(REFUSAL)},
+    )
+    said = ({"properties": {name: {"minItems": 1}}, "required": [name]} for name in _SAID)
+    return record | {"anyOf": list(said)}

@@ -17,6 +17,7 @@ from exchange.api import (
     exclusions,
     handovers,
     health,
+    openapi,
     proofs,
     recalls,
     summaries,
@@ -68,6 +69,12 @@ class Service(FastAPI):
         inside = super().build_middleware_stack()
         return Threshold(inside, https=settings.https, proxies=settings.proxies)
 
+    def openapi(self) -> dict[str, Any]:
+        """The contract of this installation; made once."""
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.contract(self.routes, self.state.services.settings)
+        return self.openapi_schema
+
 
 def create_app(services: Services) -> FastAPI:
     """The service. Hot routes stand first: they are tried one after another."""
@@ -102,6 +109,7 @@ def create_app(services: Services) -> FastAPI:
         *ours,
         audit,
         tlog,
+        openapi,
         health,
     ):
         app.include_router(part.router)

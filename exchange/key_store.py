@@ -12,6 +12,7 @@ from consent.codes import Codes
 from exchange.database import Database
 from exchange.key_shelves import FileShelf, SchemaShelf, Shelf
 from exchange.security.keys import KEY_BYTES, KeyDestroyed, KeyRing, KeysBehind, Use
+from exchange.security.signing_keys import signer_of
 
 CACHED = 10_000
 """Unwrapped keys held in memory at most; erasing one drops it at once."""
@@ -51,6 +52,7 @@ class KeyStore:
         self.stopping = Codes(ring.derived(Use.WITHDRAWAL_CODES), "withdrawal")
         """Hashes the codes with which clients stop sharing."""
         self.nobody = ring.derived(Use.AUDIT_NOBODY)
+        self.summaries = signer_of(ring.derived(Use.SUMMARIES))
         self._blinding, self._naming = (
             Mac(ring.derived(Use.AUDIT_INDEX)),
             Mac(ring.derived(Use.ACTOR_ID)),

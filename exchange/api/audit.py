@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 from sqlalchemy import Connection
 
 from audit import log, search
@@ -32,6 +32,7 @@ from exchange.api.forms import (
     Organisation,
     Purpose,
     ShortCode,
+    moment_text,
     organisation_of,
 )
 from exchange.exporting import client_bundle, range_bundle
@@ -83,6 +84,15 @@ class NewExport(Body):
     to: Annotated[int, Field(ge=0, lt=_PLACE)] | None = None
     client: HandleText | None = None
     organisation: Organisation | None = None
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {"mode": {"const": "range"}}},
+                {"properties": {"client": {"type": "string"}}, "required": ["client"]},
+            ]
+        }
+    )
 
 
 class NewReceipt(Body):
@@ -219,7 +229,7 @@ def _item(services: Services, caller: Caller, found: Answered, hit: Hit) -> dict
     return {
         "index": hit.index,
         "leaf_hash": hit.leaf_hash.hex(),
-        "time": leaf["t"],
+        "time": moment_text(leaf["t"]),
         "kind": leaf["k"],
         "outcome": leaf["o"],
         "provider": provider,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Request, Response
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 from sqlalchemy import Connection
 
 from consent.belgian_time import day_of, instant
@@ -27,6 +27,7 @@ from exchange.api.forms import (
     Line,
     Organisation,
     Purpose,
+    either,
     organisation_of,
 )
 from exchange.considering import opened_with, sealed_sections
@@ -120,6 +121,8 @@ class NewDisclosure(Body):
         "consent", "legal_obligation", "public_task", "vital_interests", "right_to_speak"
     ]
     at: Instant
+
+    model_config = ConfigDict(json_schema_extra=either("recipient", "recipient_kind"))
 
 
 @router.post("/{client}/disclosures")

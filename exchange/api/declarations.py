@@ -92,6 +92,7 @@ _PROBE = _for("", Tenant.NOBODY, Rate.PROBES, Data.NONE)
 
 DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("POST", "/v1/summaries/query"): _for("query", Tenant.RELATED, Rate.QUERIES, Data.SPECIAL),
+    ("GET", "/v1/summaries/keys"): _OPEN,
     ("POST", "/v1/handovers"): _for("handover", Tenant.HOLDER, Rate.CHANGES, Data.CODES),
     ("GET", "/v1/handovers"): _for("handover", Tenant.CALLER, Rate.LOOKS, Data.CODES),
     ("GET", "/v1/handovers/{handover}"): _for("handover", Tenant.PARTY, Rate.LOOKS, Data.CODES),
@@ -189,6 +190,7 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
         "audit-all", Tenant.EVERYBODY, Rate.LOOKS, Data.CODES
     ),
     ("GET", "/audit/tlog/{log}/tile/{level}/{place}"): _OPEN,
+    ("GET", "/openapi.json"): _OPEN,
     ("GET", "/healthz"): _PROBE,
     ("GET", "/readyz"): _PROBE,
     ("GET", "/metrics"): _PROBE,

@@ -41,6 +41,21 @@ def instant_text(moment: int) -> str:
     return time_of(moment).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def moment_text(moment: int) -> str:
+    """As `instant_text`, to the microsecond."""
+    return time_of(moment).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def either(one: str, other: str) -> dict[str, Any]:
+    """In JSON Schema: exactly one of two members is there, or the other is null."""
+    return {
+        "oneOf": [
+            {"required": [here], "properties": {here: {"type": "string"}, left: {"type": "null"}}}
+            for here, left in ((one, other), (other, one))
+        ]
+    }
+
+
 def organisation_of(name: str) -> Any:
     """`org:vdab-gent` as the directory knows it."""
     return name.removeprefix("org:")

@@ -1,20 +1,26 @@
 """Summaries over HTTP: the part that consent, agreement and law allow."""
 
+from collections.abc import Mapping
 from datetime import date
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import StringConstraints, model_validator
+from pydantic import ConfigDict, StringConstraints, model_validator
 
+from audit.leaf import canon
 from audit.log import Entry
 from consent.belgian_time import day_of, months_after, start_of
-from exchange.api.answers import answer
+from exchange.api.answers import NO_STORE, answer
 from exchange.api.dependencies import Body, DirectRoute, body_of, caller_with, services_of
-from exchange.api.forms import HandleText, HandoverText, Purpose, ShortCode
+from exchange.api.forms import HandleText, HandoverText, Purpose, ShortCode, either
 from exchange.considering import opened_with
 from exchange.flows.fetch_summary import Released, SummaryQuery, fetch_summary
 from exchange.problems import settled
+from exchange.security.contexts import SIGNED_SUMMARY
+from exchange.security.jose_profile import publish, sign_detached
+from exchange.security.signing_keys import Signer
+from exchange.security.tokens import Caller
 from exchange.services import Services
 from policies.reduction import Release, reduced
 from policies.vocabulary import Handle, HandoverId, Section
@@ -40,6 +46,8 @@ class Query(Body):
     sections: list[Literal[tuple(Section)]] | None = None  # type: ignore[valid-type]  # its members
     end_user: EndUser
     case_reference: ShortCode
+
+    model_config = ConfigDict(json_schema_extra=either("handover", "client"))
 
     @model_validator(mode="after")
     def _one_client(self) -> "Query":
@@ -67,10 +75,25 @@ async def query_summary(request: Request) -> Response:
     )
     committed = await services.writer.run(fetch_summary, caller, query, services.rulebook)
     released = settled(committed)
-    return answer(_shown(services, released, committed.entries[0]))
+    shown = _shown(services, caller, released, committed.entries[0])
+    return Response(_signed(shown, services.keys.summaries), 200, NO_STORE, "application/json")
 
 
-def _shown(services: Services, released: Released, entry: Entry) -> dict[str, Any]:
+@router.get("/keys")
+async def show_keys(request: Request) -> Response:
+    """The public keys that signatures of summaries verify with (RFC 7517), for ever."""
+    services = await services_of(request)
+    return answer(publish([services.keys.summaries.public_jwk()]))
+
+
+def _signed(shown: Mapping[str, Any], signer: Signer) -> bytes:
+    """The answer in its one form (RFC 8785), then its detached signature, a compact JWS."""
+    body = canon(shown)
+    signature = sign_detached(SIGNED_SUMMARY, body, signer)
+    return b'%s,"signature":"%s"}' % (body[:-1], signature.encode("ascii"))
+
+
+def _shown(services: Services, caller: Caller, released: Released, entry: Entry) -> dict[str, Any]:
     """The answer, opened and reduced after the commit."""
     decision = released.decision
     sections = {
@@ -86,6 +109,11 @@ def _shown(services: Services, released: Released, entry: Entry) -> dict[str, An
         # The agreement is public and names both parties: it would unmask the sender.
         grounds["protocol"] = decision.flow.agreement
     return {
+        # Who says it, to whom, about whom and when, as tokens call it (RFC 7519, section 4.1).
+        "iss": services.settings.issuer,
+        "aud": f"org:{caller.organisation}",
+        "sub": released.pseudonym,
+        "iat": released.at // 1_000_000,
         "summary": summary,
         "released": list(decision.sections),
         "withheld": list(decision.withheld),

@@ -199,4 +199,4 @@ SIGNED_SUMMARY: Final = Context(
     max_claims=262_144,
     max_depth=16,
 )
-"""A released summary in a form that the recipient can show to others."""
+"""A released summary: the answer itself, without its signature, as claims."""

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, Protocol, TypeAlias, final
 
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -181,15 +182,33 @@ def sign(context: Context, claims: Mapping[str, object], signer: Signer) -> str:
         _object(body.encode(), context, context.max_claims)
     except NotJson as fault:
         raise ValueError(f"not readable as a {context.name}: {fault.code}") from None
+    head, middle = _head(context, signer), encoded(body.encode())
+    return f"{head}.{middle}.{_signature(head, middle, signer)}"
+
+
+def sign_detached(context: Context, claims: bytes, signer: Signer) -> str:
+    """A signature over claims that travel beside it (RFC 7515, appendix F).
+
+    With their bytes, in base64url, between its two full stops it is a token like any other.
+    The bytes are signed as they are: that they are claims of that context is for the caller.
+    """
+    head = _head(context, signer)
+    return f"{head}..{_signature(head, encoded(claims), signer)}"
+
+
+@lru_cache(maxsize=64)
+def _head(context: Context, signer: Signer) -> str:
     header: dict[str, object] = {"alg": ALGORITHM, "typ": context.types[0]}
     if context.key_in_header:
         header["jwk"] = signer.bare_jwk()
     else:
         header["kid"] = signer.kid
-    head = json.dumps(header, separators=(",", ":"))
-    signing_input = f"{encoded(head.encode())}.{encoded(body.encode())}"
-    signature: bytes = ECKey(signer.private, ALGORITHM).sign(signing_input.encode("ascii"))
-    return f"{signing_input}.{encoded(signature)}"
+    return encoded(json.dumps(header, separators=(",", ":")).encode())
+
+
+def _signature(head: str, middle: str, signer: Signer) -> str:
+    signed: bytes = ECKey(signer.private, ALGORITHM).sign(f"{head}.{middle}".encode("ascii"))
+    return encoded(signed)
 
 
 def publish(keys: Iterable[Mapping[str, object]]) -> dict[str, list[dict[str, object]]]:

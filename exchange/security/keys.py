@@ -57,6 +57,8 @@ class Use(StrEnum):
     """Finds a consent again by the code on its letter, without that being stored."""
     ACTOR_ID = "actor-id"
     """Names the key of a person who acts."""
+    SUMMARIES = "summaries"
+    """Makes the key that signs released summaries."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from exchange.security.registered_keys import is_key_id
 
 ALGORITHM: Final = "ES256"
 _SCALAR = 32
+_ORDER: Final = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+"""How many points P-256 has (SEC 2, section 2.4.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +36,16 @@ class Signer:
 
 def new_signing_key() -> dict[str, str]:
     """A fresh private JWK for ES256, named by its thumbprint. To be kept secret by the caller."""
-    private = ec.generate_private_key(ec.SECP256R1())
+    return _private_jwk(ec.generate_private_key(ec.SECP256R1()))
+
+
+def signer_of(secret: bytes) -> Signer:
+    """The signer that 32 secret bytes make: for ever the same, and named by its thumbprint."""
+    scalar = int.from_bytes(secret) % (_ORDER - 1) + 1
+    return signer_from_jwk(_private_jwk(ec.derive_private_key(scalar, ec.SECP256R1())))
+
+
+def _private_jwk(private: ec.EllipticCurvePrivateKey) -> dict[str, str]:
     numbers = private.private_numbers()
     point = numbers.public_numbers
     jwk = {

@@ -1,0 +1,130 @@
+"""The contract at /openapi.json: whole, true, and made of what the addresses are held to."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import schemathesis
+from fastapi.testclient import TestClient
+from httpx2 import Response
+
+from consent.forms import record_schema
+from exchange.api.declarations import DECLARED
+from exchange.api.deposit_schema import deposit_schema
+from exchange.api.descriptions import DESCRIBED
+from exchange.api.openapi import contract
+from exchange.samples import Sample, samples
+from tests.builders import Broker
+
+PROBLEMS = Path(__file__).parents[3] / "docs" / "problems.md"
+STEPS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("acceptance", {}),
+    ("first-contact", {"at": "2026-11-02T10:00:00Z"}),
+    ("closure", {}),
+)
+
+
+@pytest.fixture
+def document(broker: Broker) -> dict[str, Any]:
+    found: dict[str, Any] = TestClient(broker.app).get("/openapi.json").json()
+    return found
+
+
+def fits(document: Mapping[str, Any], answer: Response) -> Response:
+    """The answer, if the contract has its address, status, type and form."""
+    path = answer.request.url.path
+    (way,) = [
+        each for each in document["paths"] if re.fullmatch(re.sub("{.*?}", "[^/]+", each), path)
+    ]
+    told = document["paths"][way][answer.request.method.lower()]["responses"]
+    kind = answer.headers["content-type"].partition(";")[0]
+    content = told[str(answer.status_code)]["content"][kind]
+    if "json" in kind:
+        schema = content["schema"]
+        whole = {**schema, "components": document["components"]}
+        jsonschema.Draft202012Validator(whole).validate(answer.json())
+    return answer
+
+
+def test_every_address_is_described_and_every_description_has_its_address() -> None:
+    assert set(DESCRIBED) == set(DECLARED)
+
+
+def test_the_contract_is_openapi_and_is_served_as_it_is(
+    broker: Broker, document: dict[str, Any]
+) -> None:
+    assert document == broker.app.openapi()
+    assert document["openapi"] == "3.1.0"
+    schemathesis.openapi.from_dict(document).validate()
+    assert TestClient(broker.app).get("/docs").status_code == 404
+
+
+def test_who_may_ask_stands_in_the_contract_as_it_is_declared(document: dict[str, Any]) -> None:
+    for (method, path), declared in DECLARED.items():
+        ways = document["paths"][path][method.lower()]["security"]
+        scopes = {
+            scope for way in ways for name in ("bearer", "dpop") for scope in way.get(name, ())
+        }
+        assert scopes == declared.scopes, path
+
+
+def test_where_every_token_must_be_bound_the_contract_offers_no_other(broker: Broker) -> None:
+    bound = broker.services.settings.model_copy(update={"dpop_compulsory": True})
+
+    found = contract(broker.app.routes, bound)
+
+    ways = [
+        way for each in found["paths"].values() for one in each.values() for way in one["security"]
+    ]
+    assert any("dpop" in way for way in ways)
+    assert not any("bearer" in way for way in ways)
+    assert all("proof" in way for way in ways if "dpop" in way)
+
+
+def test_every_problem_in_the_contract_is_on_the_page_of_problems(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"].items()
+    types = {each["properties"]["type"]["const"] for name, each in schemas if "problem-" in name}
+
+    assert types
+    assert set(re.findall(r"`(urn:overdracht:problem:[a-z-]+)`", PROBLEMS.read_text())) == types
+
+
+def test_every_answer_of_a_whole_handover_fits_the_contract(
+    broker: Broker, document: dict[str, Any]
+) -> None:
+    story = broker.story("cl-0004", "vdab-gent", "P2")
+    holder, partner = broker.as_("destap-ww"), broker.as_("vdab-gent")
+    auditor = broker.as_("toezicht")
+    client = f"/v1/clients/{story.handle}"
+
+    fetched = fits(document, story.fetch()).json()
+    fits(document, holder.post(f"{client}/consents", json=story.sample.consent))
+    pushed = broker.pushed("destap-ww", story.handle, "vdab-gent", "P2")
+    assert fits(document, pushed).status_code == 201
+    fits(document, story.fetch(purpose="P99"))
+    fits(document, holder.put(f"{client}/summary", json={"sections": {}}))
+    for step, body in STEPS:
+        assert fits(document, story.answer(step, **body)).status_code == 200
+    fits(document, story.answer("acceptance"))
+    told = {"index": fetched["audit"]["index"], "leaf_hash": fetched["audit"]["leaf_hash"]}
+    assert fits(document, partner.post("/v1/audit/receipts", json=told)).status_code == 200
+    assert fits(document, auditor.post("/v1/audit/search", json={})).json()["items"]
+    broker.services.checkpointing.once()
+    assert fits(document, auditor.get("/v1/audit/entries/1")).status_code == 200
+    fits(document, story.withdraw())
+    fits(document, story.withdraw())
+    for path in (f"{client}/consents", f"{client}/summary", f"/v1/handovers/{story.handover}"):
+        assert fits(document, holder.get(path)).status_code == 200
+    assert fits(document, partner.get("/v1/handovers")).json()["items"]
+    for path in ("/v1/audit/checkpoint", "/v1/summaries/keys", "/readyz", "/openapi.json"):
+        assert fits(document, partner.get(path)).status_code == 200
+
+
+@pytest.mark.parametrize("sample", samples().values(), ids=lambda each: each.id)
+def test_what_services_send_fits_what_the_contract_says_of_bodies(sample: Sample) -> None:
+    jsonschema.Draft202012Validator(deposit_schema()).validate({"sections": sample.sections})
+    if sample.consent:
+        jsonschema.Draft202012Validator(record_schema()).validate(sample.consent)
