@@ -43,7 +43,7 @@ OWN: Mapping[str, str] = {
     "consent_request": f"requester = {_ME} OR holder = {_ME}",
     "handover": f"sender = {_ME} OR recipient = {_ME}",
     "handover_event": _where("handover_event", "handover", "handover"),
-    "received": f"recipient = {_ME}",
+    "received": f"recipient = {_ME} OR {_where('received', 'consent', 'consent')}",
     "recall": f"controller = {_ME} OR recipient = {_ME}",
     "recall_round": f"controller = {_ME}",
     "withdrawal_code": f"controller = {_ME}",

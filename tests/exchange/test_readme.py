@@ -97,6 +97,7 @@ def test_the_http_table_lists_every_route_and_nothing_else() -> None:
 
 def routes() -> set[tuple[str, str]]:
     modules = [__import__(f"exchange.api.{path.stem}", fromlist=["router"]) for path in parts()]
+    modules.append(__import__("exchange.web.stop", fromlist=["router"]))
     routers = [vars(each).get("router") for each in modules]
     return {
         (method, route.path)
