@@ -94,7 +94,12 @@ def test_t45_no_route_takes_several_clients_at_once(broker: Broker) -> None:
 
     for path in paths(broker.services, "POST", "PUT"):
         for who in ("destap-ww", "vdab-gent"):
-            url = path.format(client=UNKNOWN_HANDLE, consent="c-0000", handover=UNKNOWN_ID)
+            url = path.format(
+                client=UNKNOWN_HANDLE,
+                consent="c-0000",
+                handover=UNKNOWN_ID,
+                request=UNKNOWN_ID,
+            )
             method = "PUT" if path in paths(broker.services, "PUT") else "POST"
             answer = broker.as_(who).request(method, url, json=many)
             assert answer.status_code in {400, 422}, (path, answer.status_code)

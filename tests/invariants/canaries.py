@@ -200,7 +200,7 @@ def _blunder(broker: Broker, flight: Flight) -> None:
     for path, methods in broker.app.openapi()["paths"].items():
         of_the_log = dict.fromkeys(("index", "level", "log", "place"), name)
         place = path.replace("{place:path}", "{place}").format(
-            client=name, consent=number, handover=name, **of_the_log
+            client=name, consent=number, handover=name, request=name, **of_the_log
         )
         for method in methods:
             for client, (content, kind) in zip(cycle(clients), _MISTAKES, strict=False):

@@ -20,7 +20,7 @@ from tests.builders import Broker
 from tests.invariants.canaries import IDENTITY, NOTE, PERSONAL, Flight, flown, found_in
 from tests.invariants.stored import plain, rows
 
-OURS = frozenset({"client", "consent", "handover"})
+OURS = frozenset({"client", "consent", "handover", "request"})
 """Names in paths: each stands for an opaque id."""
 
 OF_THE_LOG = frozenset({"index", "log", "level", "place"})
