@@ -48,6 +48,14 @@ WAYS = [
 """Holder, recipient and purpose; two holders with professional secrecy, one recipient pending."""
 
 
+SIGNED_AND_FREE = {
+    "method": "paper_scan",
+    "sha256": "ab" * 32,
+    "freedom_check": {"asked_alone": True, "no_effect_on_regime_stated": True},
+}
+"""These files say of everybody that they are detained."""
+
+
 @dataclass(frozen=True)
 class Situation:
     """What the client agreed to, what the organisations agreed to, and what is asked.
@@ -124,10 +132,12 @@ def situations(draw: st.DrawFn) -> Situation:
         onward=st.just(False),  # noqa: FBT003 - a value of the document
     )
     consent = {
-        "functions": draw(st.sampled_from([["gdpr_basis"], ["secrecy_release", "gdpr_basis"]])),
+        "functions": draw(
+            st.sampled_from([["explicit_mandate"], ["secrecy_release", "explicit_mandate"]])
+        ),
         "capacity": {"type": "adult"},
         "notice": {"id": "N-P2", "version": "2.1", "lang": "nl", "channel": "print"},
-        "evidence": {"method": "paper_scan", "sha256": "ab" * 32},
+        "evidence": SIGNED_AND_FREE,
         "grants": draw(st.lists(grants(recipient, purpose), min_size=1, max_size=3)),
         "denials": draw(st.lists(denials, max_size=2)),
     }
@@ -223,10 +233,10 @@ ALL_OF_P2 = Situation(
     "vdab-wvl",
     "P2",
     {
-        "functions": ["secrecy_release", "gdpr_basis"],
+        "functions": ["secrecy_release", "explicit_mandate"],
         "capacity": {"type": "adult"},
         "notice": {"id": "N-P2", "version": "2.1", "lang": "nl", "channel": "print"},
-        "evidence": {"method": "paper_scan", "sha256": "ab" * 32},
+        "evidence": SIGNED_AND_FREE,
         "grants": [
             {
                 "purpose": "P2",
