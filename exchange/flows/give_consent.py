@@ -138,7 +138,8 @@ def _record(
         consent=consent,
         terms=terms,
         code=order.code,
-        codes=tx.vault.codes(client.id),
+        codes=tx.vault.codes,
+        client=client.id,
     )
     event = ConsentGiven(
         application=caller.application,

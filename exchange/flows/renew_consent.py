@@ -111,7 +111,8 @@ def renew_consent(
         consent=order.consent,
         terms=changed.terms,
         code=order.code,
-        codes=tx.vault.codes(changed.client),
+        codes=tx.vault.codes,
+        client=changed.client,
     )
     events = _events(caller, order.consent, changed, was_held=was_held)
     return Outcome(Renewed(order.consent, changed, receipts[-1], code), events)
