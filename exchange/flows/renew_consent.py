@@ -133,7 +133,7 @@ def _read(tx: Transaction, caller: Caller, order: RenewalOrder, rulebook: Rulebo
     renewal = read_renewal(order.body, at=tx.at, notice_known=known, detained=detained)
 
     def bind(terms: Terms) -> Terms:
-        return bound_anew(tx, rulebook, client, order.consent, terms)
+        return bound_anew(tx, rulebook, client, terms)
 
     return replace(renewal, bind=bind)
 
