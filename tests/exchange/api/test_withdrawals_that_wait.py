@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from consent.records import Consent
 from exchange.flows.end_due_consents import end_due_consents
+from exchange.flows.expire_handovers import expire_handovers
 from exchange.flows.hold_merged import hold_merged
 from exchange.flows.lapse_consents import lapse_consents
 from exchange.flows.suspend_consents import suspend_consents
@@ -221,6 +222,19 @@ def test_another_consent_that_can_not_be_opened_keeps_none_from_stopping(
     assert len(of_kind(broker.services, "consent.withdrawn")) == 1
     swept(broker.services)
     assert recalls_of(broker, PARTNER) != []
+
+
+def test_a_sweep_goes_on_past_whom_nobody_can_open(broker: Broker) -> None:
+    broker.story("cl-0004", PARTNER, "P2")
+    with keyless(broker):
+        other = broker.story("cl-0002", "leerwinkel-wvl", "P1")
+        broker.clock.move(timedelta(days=15))
+        done = [broker.services.writer.submit(expire_handovers).result().value for _ in range(2)]
+
+    assert done == [1, 0]
+    (expired,) = of_kind(broker.services, "handover.expired")
+    assert expired["handover"] == other.handover
+    assert broker.services.writer.submit(expire_handovers).result().value == 1
 
 
 def _run(tx: Transaction, statement: object) -> Outcome[None]:
