@@ -57,7 +57,8 @@ _STANDING = (
         col(Consent.id) > bindparam("after_id"),
         col(Consent.renewed_at) <= bindparam("by"),
         col(Consent.state).in_([state for state in ConsentState if releases(state)]),
-        col(Consent.suspended).is_(False),
+        col(Consent.suspended).is_(False)
+        | col(Consent.id).in_(bindparam("besides", expanding=True)),
     )
     .order_by(col(Consent.id))
     .limit(bindparam("most"))
@@ -97,8 +98,17 @@ def due_of(
 
 
 def standing_since(
-    connection: Connection, *, shard: int, by: int, after: str, most: int
+    connection: Connection,
+    *,
+    shard: int,
+    by: int,
+    after: str,
+    most: int,
+    besides: Sequence[ConsentId] = (),
 ) -> list[ConsentId]:
-    """Consents that stand, were last agreed to by then, and are not held; by id."""
-    key = {"in_shard": shard, "by": by, "after_id": after, "most": most}
+    """Consents that stand, were last agreed to by then, and are not held; by id.
+
+    And, `besides`, those of these that are.
+    """
+    key = {"in_shard": shard, "by": by, "after_id": after, "most": most, "besides": besides}
     return [ConsentId(each) for each in connection.scalars(_STANDING, key)]

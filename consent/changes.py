@@ -14,7 +14,7 @@ from consent import agenda, records, sealed
 from consent.belgian_time import instant
 from consent.content import Terms
 from consent.ending import Because, Ending, capacity_over, ending, over
-from consent.held import stands as stops
+from consent.held import keep_on, stops
 from consent.lifecycle import Happening, Stands, after, releases
 from consent.looking import NOBODYS, held_by
 from consent.mergers import NONE_MERGED, Mergers, awaits_renewal, speaks_of
@@ -344,6 +344,8 @@ def _hold(
     stands = _after(row, what)
     if isinstance(stands, Refused):
         return stands
+    if what is Happening.SUSPENDED:
+        keep_on(connection, shard=shard, consent=row.id)
     terms = sealed.terms_of(shard, row, sealing)
     if stands != row:
         row = sealed.change(connection, shard, stands, terms, at=at, sealing=sealing, via=what)
@@ -364,6 +366,8 @@ def _end(
     row = _found(connection, shard, consent, controller, version)
     if isinstance(row, Refused):
         return row
+    if _stopped(connection, shard, row):
+        return Refused(Reason.CONSENT_WITHDRAWN)
     stands = _after(row, what)
     if isinstance(stands, Refused):
         return stands

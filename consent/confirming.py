@@ -14,7 +14,7 @@ from consent import proof_records, records, sealed
 from consent.belgian_time import instant
 from consent.codes import Code, Codes, worn_out
 from consent.content import Terms
-from consent.lifecycle import releases, transition
+from consent.lifecycle import Happening, Stands, after, releases
 from consent.proof_records import Document
 from consent.records import ConsentRow
 from consent.register import Changed
@@ -141,25 +141,31 @@ def _not_it(
 
 
 def lapse(
-    connection: Connection, *, shard: int, most: int, at: datetime, sealing: Sealing
-) -> list[Lapsed]:
-    """Mark as expired what nobody confirmed in time, at most `most`; no decision waits for it.
+    connection: Connection, *, shard: int, consent: ConsentId, at: datetime, sealing: Sealing
+) -> Lapsed | None:
+    """Mark a consent as expired that nobody confirmed in time; no decision waits for it.
 
-    A consent that ended in another way, or was confirmed by a signature, is only waited for no
-    more, and is not among those given back.
+    One that ended in another way, or was confirmed by a signature, is only waited for no more:
+    then there is nothing to tell. Raises what the sealing raises, and has changed nothing.
     """
-    now, lapsed = instant(at), []
-    for consent in proof_records.overdue(connection, shard=shard, now=now, most=most):
-        proof_records.no_more_code(connection, shard=shard, consent=consent)
-        row = records.consent_to_change(connection, shard=shard, consent=consent)
-        if row is None or transition(ConsentState(row.state), ConsentState.EXPIRED):
-            continue
+    row = records.consent_to_change(connection, shard=shard, consent=consent)
+    stands = _expired(row)
+    lapsed = None
+    if row is not None and stands is not None:
         terms = sealed.terms_of(shard, row, sealing)
-        if unconfirmed(terms, now):
-            row = row._replace(state=ConsentState.EXPIRED)
+        if unconfirmed(terms, instant(at)):
+            row = row._replace(state=stands.state, suspended=stands.suspended)
             sealed.change(connection, shard, row, terms, at=at, sealing=sealing, via="unconfirmed")
-            lapsed.append(Lapsed(row.id, row.client, OrganisationId(row.controller)))
+            lapsed = Lapsed(row.id, row.client, OrganisationId(row.controller))
+    proof_records.no_more_code(connection, shard=shard, consent=consent)
     return lapsed
+
+
+def _expired(row: ConsentRow | None) -> Stands | None:
+    if row is None or not releases(ConsentState(row.state)):
+        return None
+    stands = after(Stands(ConsentState(row.state), row.suspended), Happening.EXPIRED)
+    return stands if isinstance(stands, Stands) else None
 
 
 def keep_document(

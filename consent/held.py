@@ -6,6 +6,7 @@ so the word of the client holds at once, and is written into the consent when th
 Never commits.
 """
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -23,6 +24,7 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel, col
 
+from consent import agenda
 from consent.records import Consent
 from policies.vocabulary import ClientId, ConsentId, GrantId
 
@@ -77,19 +79,56 @@ def hold(connection: Connection, *, shard: int, held: Held, at: int) -> None:
     connection.execute(insert(HeldWithdrawal), row)
 
 
-def stands(connection: Connection, *, shard: int, consent: ConsentId) -> bool:
+def widen(
+    connection: Connection, *, shard: int, consent: ConsentId, grants: Collection[GrantId] | None
+) -> None:
+    """Owe these grants besides those that are owed already; none: all of the consent."""
+    said = None if grants is None else " ".join(grants)
+    connection.execute(update(HeldWithdrawal).where(_mine(shard, consent)).values(grants=said))
+
+
+def keep_on(connection: Connection, *, shard: int, consent: ConsentId) -> None:
+    """Another hold has come: what the withdrawal leaves is held on when that is written."""
+    connection.execute(update(HeldWithdrawal).where(_mine(shard, consent)).values(suspended=True))
+
+
+def hold_unopened(connection: Connection, *, shard: int, consent: ConsentId) -> None:
+    """Hold a consent that can not be opened: when its key is back it is held all the same."""
+    _suspend(connection, shard, consent, suspended=True)
+    keep_on(connection, shard=shard, consent=consent)
+
+
+def stops(connection: Connection, *, shard: int, consent: ConsentId) -> bool:
     """Whether a withdrawal of this consent waits."""
     asked = select(col(HeldWithdrawal.shard)).where(_mine(shard, consent))
     return connection.execute(asked).first() is not None
 
 
+def owed(connection: Connection, *, shard: int) -> list[ConsentId]:
+    """Every consent of which a withdrawal waits."""
+    asked = select(col(HeldWithdrawal.consent)).where(col(HeldWithdrawal.shard) == shard)
+    return [ConsentId(each) for each in connection.scalars(asked)]
+
+
+def of(connection: Connection, *, shard: int, consent: ConsentId) -> Held | None:
+    """The withdrawal of this consent that waits, if one does."""
+    row = connection.execute(_held(shard).where(_mine(shard, consent))).first()
+    return None if row is None else Held._make(row)
+
+
 def waiting(connection: Connection, *, shard: int, most: int) -> list[Held]:
     """Withdrawals that wait, what was tried longest ago first."""
+    by_turn = (col(HeldWithdrawal.tried_at), col(HeldWithdrawal.consent))
+    rows: Any = connection.execute(_held(shard).order_by(*by_turn).limit(most))
+    return [Held(*row) for row in rows]
+
+
+def _held(shard: int) -> Any:
     same = (col(Consent.shard) == col(HeldWithdrawal.shard)) & (
         col(Consent.id) == col(HeldWithdrawal.consent)
     )
     owed = (HeldWithdrawal.via, HeldWithdrawal.application, HeldWithdrawal.grants)
-    statement = (
+    return (
         select(
             col(Consent.id),
             col(Consent.client),
@@ -99,11 +138,7 @@ def waiting(connection: Connection, *, shard: int, most: int) -> list[Held]:
         )
         .join(Consent, same)
         .where(col(HeldWithdrawal.shard) == shard)
-        .order_by(col(HeldWithdrawal.tried_at), col(HeldWithdrawal.consent))
-        .limit(most)
     )
-    rows: Any = connection.execute(statement)
-    return [Held(*row) for row in rows]
 
 
 def tried(connection: Connection, *, shard: int, consent: ConsentId, at: int) -> None:
@@ -111,9 +146,14 @@ def tried(connection: Connection, *, shard: int, consent: ConsentId, at: int) ->
     connection.execute(update(HeldWithdrawal).where(_mine(shard, consent)).values(tried_at=at))
 
 
-def settle(connection: Connection, *, shard: int, held: Held) -> None:
-    """It stands in the consent now; what goes on is held no longer than it was before."""
-    _suspend(connection, shard, held.consent, suspended=held.suspended)
+def settle(connection: Connection, *, shard: int, held: Held, ended: bool) -> None:
+    """It stands in the consent now; what goes on is held no longer than it was before.
+
+    What has `ended` is held no more. What goes on is looked at again: it was due for nothing.
+    """
+    _suspend(connection, shard, held.consent, suspended=held.suspended and not ended)
+    if not ended:
+        agenda.put_off(connection, shard=shard, consent=held.consent, due_at=0)
     connection.execute(delete(HeldWithdrawal).where(_mine(shard, held.consent)))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from consent import records, sealed
+from consent import held, records, sealed
 from consent.belgian_time import day_of, instant, time_of
 from consent.content import Terms
 from consent.lifecycle import releases
@@ -123,9 +123,10 @@ def is_held(connection: Connection, *, shard: int, consent: ConsentId) -> bool:
 
 
 def standing(connection: Connection, *, shard: int) -> list[ConsentId]:
-    """Every consent that may release something today, whoever gave it."""
+    """Every consent that may release something today, or when its key is back, whoever gave it."""
     states = [state for state in ConsentState if releases(state)]
-    return [ConsentId(each) for each in records.standing(connection, shard=shard, states=states)]
+    stand = records.standing(connection, shard=shard, states=states)
+    return [*map(ConsentId, stand), *held.owed(connection, shard=shard)]
 
 
 def held_by(

@@ -123,6 +123,11 @@ _TRIED = (
     .where(_one(ConsentConfirmation))
     .values(tries=col(ConsentConfirmation.tries) + 1)
 )
+_LATER = (
+    update(ConsentConfirmation)
+    .where(_one(ConsentConfirmation))
+    .values(confirm_by=bindparam("later"))
+)
 _NO_MORE = delete(ConsentConfirmation).where(_one(ConsentConfirmation))
 
 
@@ -181,6 +186,11 @@ def overdue(connection: Connection, *, shard: int, now: int, most: int) -> list[
     """Consents of which nobody said the code in time, longest ago first, at most `most`."""
     key = {"in_shard": shard, "now": now, "most": most}
     return [ConsentId(each) for each in connection.scalars(_OVERDUE, key)]
+
+
+def look_later(connection: Connection, *, shard: int, consent: ConsentId, at: int) -> None:
+    """Have its turn come again then, after all others. Until when to confirm is in the terms."""
+    connection.execute(_LATER, {"in_shard": shard, "of_id": consent, "later": at})
 
 
 def forget_client(connection: Connection, *, shard: int, client: ClientId) -> None:

@@ -28,6 +28,7 @@ from policies.vocabulary import ClientId, ConsentId, ConsentState, GrantId
 
 _STATES = ", ".join(f"'{state}'" for state in ConsentState)
 _LONGEST_SEALED = 65_536
+_VIA = 40
 
 
 def _instant() -> Any:
@@ -83,7 +84,7 @@ class ConsentChange(SQLModel, table=True):
             ["shard", "consent"], ["consent.shard", "consent.id"], name="fk_consent_change_consent"
         ),
         CheckConstraint(f"state IN ({_STATES})", name="ck_consent_change_state"),
-        CheckConstraint("length(via) <= 40", name="ck_consent_change_via"),
+        CheckConstraint(f"length(via) <= {_VIA}", name="ck_consent_change_via"),
         CheckConstraint(f"length(sealed) <= {_LONGEST_SEALED}", name="ck_consent_change_sealed"),
     )
 
@@ -283,9 +284,13 @@ def change_consent(
 def add_change(
     connection: Connection, *, shard: int, row: ConsentRow, via: str | None, sealed: bytes
 ) -> None:
-    """Add to the history how the consent stands from now on."""
+    """Add to the history how the consent stands from now on.
+
+    The beginning of a longer `via` will do: the log holds all of it, and no change fails for it.
+    """
     stands = (row.version, row.state, row.suspended, row.changed_at)
-    _add(connection, "consent_change", _CHANGED, (shard, row.id, *stands, via, sealed))
+    way = None if via is None else via[:_VIA]
+    _add(connection, "consent_change", _CHANGED, (shard, row.id, *stands, way, sealed))
 
 
 def _add(connection: Connection, table: str, columns: Sequence[str], row: tuple[Any, ...]) -> None:

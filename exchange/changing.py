@@ -22,6 +22,7 @@ _AS_THEY_ARE = frozenset({Reason.ALREADY_WITHDRAWN, Reason.CONTENT_REFUSED, Reas
 _IN_WORDS: Mapping[Reason, str] = {
     Reason.CONSENT_REFUSED: "consent: refused",
     Reason.CONSENT_EXPIRED: "consent: expired",
+    Reason.CONSENT_WITHDRAWN: "consent: withdrawal_waits",
     Reason.NO_CONSENT: "consent: not_standing",
     Reason.CAPACITY_CHANGED_AGE18: "capacity: of_age",
     Reason.CAPACITY_MISSING: "capacity: mandate_over",

@@ -13,6 +13,7 @@ from exchange.database import Database
 from exchange.key_shelves import FileShelf, SchemaShelf, Shelf
 from exchange.security.keys import KEY_BYTES, KeyDestroyed, KeyRing, KeysBehind, Use
 from exchange.security.signing_keys import signer_of
+from policies.vocabulary import NOBODY
 
 CACHED = 10_000
 """Unwrapped keys held in memory at most; erasing one drops it at once."""
@@ -227,6 +228,13 @@ class KeyStore:
 
     def of_client(self, client: str) -> bytes:
         return self.key(_key_id(client))
+
+    def at_hand(self, client: str) -> str:
+        """The client, for an entry about them; nobody where their key is not there.
+
+        An entry under a key that is not there would undo the whole batch, and others' commands.
+        """
+        return NOBODY if self.by_id(_key_id(client)) is None else client
 
     def of_actor(self, actor: str) -> tuple[bytes, bytes]:
         """Key id and key of a natural person who acts; made on first use."""

@@ -170,11 +170,12 @@ class Quotas:
         self._failures.take(sender(address), self._limits.failures)
 
     def code(self, address: str) -> bool:
-        """Whether somebody there may try one code more.
+        """Whether somebody there (see `sender`) may try one code more.
 
         Where more addresses try than are counted, all may: a crowd keeps nobody from stopping.
         """
-        return self._codes.take(address, CODE_TRIES) or self._codes.crowded(address)
+        name = sender(address)
+        return self._codes.take(name, CODE_TRIES) or self._codes.crowded(name)
 
     def notes_wrong_code(self) -> bool:
         """Whether the log takes a note of one more: who guesses must not be able to flood it."""

@@ -5,13 +5,17 @@ withdrawal takes no longer than without them, and a sweep tells all, some at a t
 waits for either.
 """
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from audit.events import Actor, HandoverRevoked, PersonEvent
 from exchange import handovers, recalls, receivers, records
 from exchange.considering import covered
 from exchange.handovers import OPEN, Handover
 from exchange.recalls import Round
+from exchange.security.keys import KeyDestroyed
 from exchange.stepping import about, erasure_due, move
 from exchange.transaction import Transaction
 from policies.vocabulary import ClientId, ConsentId, GrantId, HandoverState, OrganisationId
@@ -33,7 +37,11 @@ def begin(
     ended = None if grants is None else " ".join(grants)
     whose = (tx.shard, tx.new_id(), consent, client, controller, ended)
     round = Round(*whose, at=tx.now, tried_at=tx.now)
-    round, events = _handovers(tx, application, round, AT_ONCE, or_none=True)
+    events: list[PersonEvent] = []
+    # Where another consent of the client can not be opened nobody knows what still covers: that
+    # keeps no withdrawal from being written, and the sweep tries again.
+    with suppress(KeyDestroyed):
+        round, events = _handovers(tx, application, round, AT_ONCE, or_none=True)
     round = _recipients(tx, round, AT_ONCE, or_none=True)
     if not round.done:
         recalls.add_round(tx.connection, round)
@@ -105,14 +113,21 @@ def _handovers(
     more = len(found) > most
     if more and or_none:
         return round, []
+    # All that may fail for want of a key comes before the first row is written.
+    gone = [
+        (each, about(tx, each))
+        for each in found[:most]
+        if not covered(tx, client, OrganisationId(each.recipient), each.purpose)
+    ]
     events: list[PersonEvent] = []
-    for each in found[:most]:
-        if not covered(tx, client, OrganisationId(each.recipient), each.purpose):
-            events += _ended(tx, application, each)
+    for each, said in gone:
+        events += _ended(tx, application, each, said)
     return replace(round, handovers_after=found[most - 1].id if more else None), events
 
 
-def _ended(tx: Transaction, application: str, handover: Handover) -> list[PersonEvent]:
+def _ended(
+    tx: Transaction, application: str, handover: Handover, said: Mapping[str, Any]
+) -> list[PersonEvent]:
     """End a handover that no grant covers any more; ask who read it to erase."""
     events: list[PersonEvent] = []
     sender = handover.sender
@@ -120,7 +135,6 @@ def _ended(tx: Transaction, application: str, handover: Handover) -> list[Person
         to = HandoverState.REVOKED
         move(tx, handover, to=to, type="consent_withdrawn", actor=sender)
         actor = Actor(system=application)
-        said = about(tx, handover)
         events.append(
             HandoverRevoked(
                 application=application, actor=actor, **said, reason="consent_withdrawn"

@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from audit.events import (
     Actor,
     ConsentNarrowed,
+    ConsentResumed,
     ConsentSuspended,
     ConsentWithdrawn,
     PersonEvent,
@@ -63,8 +64,9 @@ def end(
     Where the client's key is not at hand nobody can tell which grants there are: then all of it
     stops in this commit, and `finish` writes it into the consent when the key is back.
     """
-    if held.stands(tx.connection, shard=tx.shard, consent=order.consent):
-        return _known_already(tx, order, controller)
+    waiting = held.of(tx.connection, shard=tx.shard, consent=order.consent)
+    if waiting is not None:
+        return _besides(tx, application, order, controller, waiting)
     try:
         withdrawn = register.withdraw(
             tx.connection,
@@ -115,10 +117,9 @@ def finish(tx: Transaction, waiting: Held) -> tuple[PersonEvent, ...]:
         held.tried(tx.connection, shard=tx.shard, consent=order.consent, at=tx.now)
         return ()
     if isinstance(withdrawn, Refused):
-        # Grants that it never had: nothing can be written, and the hold stays for a person.
-        held.tried(tx.connection, shard=tx.shard, consent=order.consent, at=tx.now)
-        return ()
-    held.settle(tx.connection, shard=tx.shard, held=waiting)
+        return _nothing_written(tx, order, waiting, withdrawn.reason)
+    ended = withdrawn.state == ConsentState.WITHDRAWN
+    held.settle(tx.connection, shard=tx.shard, held=waiting, ended=ended)
     return (_event(waiting.application, order, controller, withdrawn.client, withdrawn),)
 
 
@@ -135,10 +136,38 @@ def _end_without_key(
         row.id, row.client, controller, order.via, application, parts, suspended=row.suspended
     )
     held.hold(tx.connection, shard=tx.shard, held=waiting, at=tx.now)
+    return _owed(tx, application, order, controller, row.client)
+
+
+def _besides(
+    tx: Transaction,
+    application: str,
+    order: Withdrawal,
+    controller: OrganisationId,
+    waiting: Held,
+) -> Stopped | Refused:
+    """A withdrawal waits already: what this one adds is owed too."""
+    if waiting.controller != controller:
+        return Refused(Reason.CONSENT_NOT_FOUND)
+    before = waiting.parts
+    if before is None or (order.grants is not None and set(order.grants) <= set(before)):
+        return Refused(Reason.ALREADY_WITHDRAWN)
+    parts = None if order.grants is None else tuple(dict.fromkeys((*before, *order.grants)))
+    held.widen(tx.connection, shard=tx.shard, consent=order.consent, grants=parts)
+    return _owed(tx, application, order, controller, waiting.client)
+
+
+def _owed(
+    tx: Transaction,
+    application: str,
+    order: Withdrawal,
+    controller: OrganisationId,
+    client: ClientId,
+) -> Stopped:
     telling.begin_without_keys(
         tx,
         consent=order.consent,
-        client=row.client,
+        client=client,
         controller=controller,
         grants=order.grants,
     )
@@ -153,14 +182,30 @@ def _end_without_key(
         reason="withdrawn_without_key",
         via=order.via,
     )
-    state = ConsentState.WITHDRAWN if parts is None else ConsentState.NARROWED
+    state = ConsentState.WITHDRAWN if order.grants is None else ConsentState.NARROWED
     return Stopped(Ended(order.consent, state, tx.now), (event,))
 
 
-def _known_already(tx: Transaction, order: Withdrawal, controller: OrganisationId) -> Refused:
-    row = consents.consent_to_change(tx.connection, shard=tx.shard, consent=order.consent)
-    mine = row is not None and row.controller == controller
-    return Refused(Reason.ALREADY_WITHDRAWN if mine else Reason.CONSENT_NOT_FOUND)
+def _nothing_written(
+    tx: Transaction, order: Withdrawal, waiting: Held, why: Reason
+) -> tuple[PersonEvent, ...]:
+    """What was withdrawn before ends its wait. Of grants that it never had, a person must say."""
+    if why is not Reason.ALREADY_WITHDRAWN:
+        held.tried(tx.connection, shard=tx.shard, consent=order.consent, at=tx.now)
+        return ()
+    held.settle(tx.connection, shard=tx.shard, held=waiting, ended=False)
+    if waiting.suspended:
+        return ()
+    resumed = ConsentResumed(
+        application=waiting.application,
+        actor=Actor(system=waiting.application),
+        client=waiting.client,
+        provider=waiting.controller,
+        consent=order.consent,
+        reason="withdrawn_before",
+        via=order.via,
+    )
+    return (resumed,)
 
 
 def _event(

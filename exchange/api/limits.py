@@ -1,8 +1,7 @@
 """Who asks too much is told to wait, before anything is looked up, and alike for all they ask."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from ipaddress import ip_address, ip_network
+from contextlib import contextmanager
 
 from fastapi import Request
 
@@ -57,15 +56,8 @@ def counts_token(asked: Asked, services: Services) -> bool:
 
 
 def counts_code(request: Request, services: Services) -> bool:
-    """Whether one code more may be tried from where this comes; it is counted.
-
-    Of IPv6 a whole network of 64 bits is one address: that is what one house or firm has.
-    """
-    address = "" if request.client is None else request.client.host
-    with suppress(ValueError):
-        if ip_address(address).version == 6:  # noqa: PLR2004 - IPv6
-            address = str(ip_network(f"{address}/64", strict=False))
-    return services.quotas.code(address)
+    """Whether one code more may be tried from where this comes; it is counted."""
+    return services.quotas.code("" if request.client is None else request.client.host)
 
 
 async def count_request(caller: Caller, services: Services) -> None:

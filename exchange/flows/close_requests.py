@@ -26,7 +26,7 @@ def close_requests(tx: Transaction, most: int = 100) -> Outcome[int]:
         ConsentExpired(
             application=BROKER,
             actor=Actor(system=BROKER),
-            client=each.client,
+            client=tx.keys.at_hand(each.client),
             provider=each.holder,
             reason=ConsentState.REQUESTED,
         )

@@ -1,7 +1,7 @@
 """End what is over: consents whose time has run out expire, and those of who came of age wait."""
 
 from audit.events import Actor, ConsentExpired, ConsentSuspended
-from consent import agenda, register
+from consent import agenda, held, register
 from exchange.security.keys import KeyDestroyed
 from exchange.transaction import Outcome, Transaction
 from policies.vocabulary import ConsentId, OrganisationId
@@ -27,6 +27,10 @@ def end_due_consents(tx: Transaction, most: int = 100) -> Outcome[int]:
 
 
 def _marked(tx: Transaction, consent: ConsentId) -> ConsentExpired | ConsentSuspended | None:
+    if held.stops(tx.connection, shard=tx.shard, consent=consent):
+        # The client's word comes first: it is written when the key is back, and not overtaken.
+        agenda.put_off(tx.connection, shard=tx.shard, consent=consent, due_at=tx.now + LATER)
+        return None
     try:
         come = register.fall_due(
             tx.connection, shard=tx.shard, consent=consent, at=tx.at, sealing=tx.vault

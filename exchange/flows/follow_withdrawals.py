@@ -10,7 +10,6 @@ from exchange.security.keys import KeyDestroyed
 from exchange.telling import ask_recipients, end_handovers
 from exchange.transaction import Outcome, Transaction
 from exchange.withdrawing import finish
-from policies.vocabulary import NOBODY
 
 BROKER = "app:broker"
 """The broker itself, where it acts because time has passed."""
@@ -70,15 +69,10 @@ def reminded(recall: Recall, now: int) -> Recall:
 
 def _unanswered(tx: Transaction, recall: Recall) -> NoticeUndelivered:
     first = recall.reminders == 0
-    try:
-        tx.keys.of_client(recall.client)
-        client: str = recall.client
-    except KeyDestroyed:
-        client = NOBODY  # an entry under a key that is not there would undo the whole batch
     return NoticeUndelivered(
         application=BROKER,
         actor=Actor(system=BROKER),
-        client=client,
+        client=tx.keys.at_hand(recall.client),
         provider=recall.controller,
         consumer=recall.recipient,
         purpose=recall.purpose,

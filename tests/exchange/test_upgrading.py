@@ -10,6 +10,7 @@ from alembic.config import Config
 from sqlalchemy import Connection, MetaData, event, text
 
 from audit.live import verify_log
+from exchange import tenancy
 from exchange.database import Database, DatabaseOptions
 from exchange.migrations import migrate, require_current
 from exchange.services import SHARD
@@ -17,7 +18,7 @@ from tests.builders import Broker
 from tests.conftest import new_database
 from tests.exchange.commands import PATIENCE, note
 
-OLD = "0003_guards"
+EARLIER = ("0003_guards", "0011_burst")
 BOUNDS = ("statement_timeout", "idle_in_transaction_session_timeout")
 Rows = dict[str, list[dict[str, Any]]]
 
@@ -34,7 +35,7 @@ def filled(broker: Broker) -> Broker:
     return broker
 
 
-@pytest.fixture
+@pytest.fixture(params=EARLIER)
 def old(filled: Broker, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     """The same rows in the schema of an earlier release."""
     url = f"sqlite:///{tmp_path / 'old.db'}"
@@ -45,7 +46,7 @@ def old(filled: Broker, request: pytest.FixtureRequest, tmp_path: Path) -> Itera
         config = Config()
         config.set_main_option("script_location", "exchange:migrations")
         config.attributes["connection"] = connection
-        command.upgrade(config, OLD)
+        command.upgrade(config, request.param)
         with filled.services.database.reading() as full:
             fill(connection, rows(full))
     yield database
@@ -92,6 +93,7 @@ def test_a_filled_database_of_an_earlier_release_is_upgraded_and_keeps_every_row
     require_current(old)
     with old.reading() as connection:
         assert rows(connection, of=schema) == before
+        assert tenancy.missing(connection) == []
         report = verify_log(connection, shard=SHARD, keys=filled.services.keys, deep=True)
     assert report.findings == ()
 

@@ -32,6 +32,8 @@ from tests.cases.questions import (
     outbox,
 )
 from tests.cases.uniform import UNKNOWN_HANDLE, UNKNOWN_ID, assert_uniform
+from tests.exchange.api.test_stopping_by_code import without_key
+from tests.exchange.recalling import of_kind
 
 
 @pytest.fixture
@@ -262,6 +264,20 @@ def test_a_question_that_nobody_answers_closes_and_an_old_one_goes(
     clock.move(KEPT_FOR)
     broker.services.writer.submit(close_requests).result()
     assert outbox(broker) == []
+
+
+def test_a_question_closes_while_the_clients_key_is_away_and_fails_nobody_elses_command(
+    broker: Broker, handle: str
+) -> None:
+    asked(broker, handle, "lang")
+    client = of_kind(broker.services, "client.registered")[-1]["client"]
+    broker.clock.move(OPEN_FOR + timedelta(minutes=1))
+
+    with without_key(broker.services, client):
+        assert broker.services.writer.submit(close_requests).result().value == 1
+
+    assert outbox(broker)[0]["state"] == "closed"
+    assert broker.services.writer.submit(close_requests).result().value == 0
 
 
 def test_an_erased_client_is_as_one_who_never_was_and_the_asker_sees_no_change(

@@ -4,14 +4,17 @@ import hashlib
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
+from sqlmodel import col
 
 from consent.codes import MOST_TRIES
 from consent.proof_records import ConsentConfirmation, ConsentEvidence
+from consent.records import Consent
 from consent.scans import MOST_BYTES
 from exchange.flows.erase_client import Erasure, erase_client
 from exchange.flows.lapse_consents import lapse_consents
 from exchange.samples import samples
+from exchange.transaction import Outcome, Transaction
 from policies.vocabulary import Handle, OrganisationId
 from tests.builders import Broker, Story, logged
 
@@ -228,3 +231,50 @@ def kinds(broker: Broker) -> list[str]:
 def rows(broker: Broker, table: Any) -> list[Any]:
     with broker.services.database.reading() as connection:
         return list(connection.execute(select(table.__table__)))
+
+
+def test_what_nobody_confirmed_is_asked_back_and_its_handover_is_over(broker: Broker) -> None:
+    said = given(broker, BY_WORD)
+    story = told_partner(broker, said)
+    assert story.fetch().status_code == 200
+    broker.clock.move(timedelta(days=15))
+
+    broker.services.writer.submit(lapse_consents).result()
+
+    (handover,) = broker.as_("vdab-gent").get("/v1/handovers").json()["items"]
+    assert handover["state"] == "revoked"
+    (recall,) = broker.as_("vdab-gent").get("/v1/recalls").json()["items"]
+    assert (recall["state"], recall["consent"]) == ("open", said["consent"])
+    assert "handover.revoked" in [each["k"] for each in logged(broker.services)]
+
+
+def test_what_can_not_be_opened_keeps_no_other_consent_from_lapsing(broker: Broker) -> None:
+    broken, whole = given(broker, BY_WORD), given(broker, BY_WORD)
+    torn = update(Consent).where(col(Consent.id) == broken["consent"]).values(sealed=b"torn")
+    broker.services.writer.submit(_run, torn).result()
+    broker.clock.move(timedelta(days=15))
+
+    swept = [broker.services.writer.submit(lapse_consents, 1).result().value for _ in range(3)]
+
+    assert swept.count(1) == 1
+    expired = [each for each in logged(broker.services) if each["k"] == "consent.expired"]
+    assert [each["consent"] for each in expired] == [whole["consent"]]
+    broker.clock.move(timedelta(days=2))
+    assert broker.services.writer.submit(lapse_consents).result().value == 0
+
+
+def test_what_was_held_and_lapses_is_held_no_longer(broker: Broker) -> None:
+    said = given(broker, BY_WORD)
+    path = f"/v1/consents/{said['consent']}/suspension"
+    assert broker.as_(HOLDER).post(path, json={"reason": "under_review"}).status_code == 200
+    broker.clock.move(timedelta(days=15))
+
+    assert broker.services.writer.submit(lapse_consents).result().value == 1
+
+    stands = listed(broker, said)
+    assert (stands["state"], stands["suspended"]) == ("expired", False)
+
+
+def _run(tx: Transaction, statement: Any) -> Outcome[None]:
+    tx.connection.execute(statement)
+    return Outcome(None)

@@ -99,6 +99,32 @@ def test_who_guesses_is_made_to_wait_and_who_holds_the_letter_is_not_shut_out(
     assert set(states(story)) == {"withdrawn"}
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_who_guesses_over_ipv4_keeps_no_other_of_ipv4_waiting(broker: Broker) -> None:
+    _, code = shared(broker)
+    guesser = TestClient(broker.app, client=("::ffff:198.51.100.7", 1))
+    for _ in range(CODE_TRIES + 1):
+        guesser.post("/v1/withdrawals", json={"code": WRONG})
+
+    client = TestClient(broker.app, client=("::ffff:203.0.113.9", 1))
+    neighbour = TestClient(broker.app, client=("198.51.100.7", 1))
+
+    assert client.post("/v1/withdrawals", json={"code": code}).status_code == 200
+    assert neighbour.post("/v1/withdrawals", json={"code": code}).status_code == 429
+
+
+@pytest.mark.parametrize("by_desk", [40, 60])
+def test_however_long_the_name_of_the_way_is_it_is_a_withdrawal(
+    broker: Broker, by_desk: int
+) -> None:
+    story, _ = shared(broker)
+
+    assert story.withdraw(via="v" * by_desk).status_code == 200
+
+    assert of_kind(broker.services, "consent.withdrawn")[-1]["via"] == "v" * by_desk
+    assert "withdrawn" in states(story)
+
+
 def test_of_wrong_codes_the_log_takes_no_more_than_it_can_bear() -> None:
     quotas = Quotas(Limits(), lambda: 0.0)
 
