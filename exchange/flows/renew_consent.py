@@ -84,7 +84,7 @@ def renew_consent(
             controller=controller,
             state=ConsentState.RENEWED,
             at=tx.at,
-            withdraw_at=f"{issuer}/my-file",
+            withdraw_at=f"{issuer}/stop",
             names=tx.directory.names,
         )
         receipts.append(sign(receipt_claims(made, terms)))

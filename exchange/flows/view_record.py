@@ -45,7 +45,7 @@ def view_record(
     setting = Setting(
         issuer=look.address,
         handle=handle or Handle(""),
-        page=f"{look.address}/my-file",
+        page=f"{look.address}/stop",
         names=tx.directory.names,
     )
     viewed = ClientViewed(
