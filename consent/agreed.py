@@ -48,6 +48,8 @@ def _agreed(grant: Grant) -> dict[str, object]:
         "purpose": grant.purpose,
         "recipient": grant.recipient,
         "sections": sorted(grant.sections),
+        # Some codes leave as they are only where the grant names their field.
+        "names": grant.names,
         "ops": grant.ops,
         "end": grant.end,
         "until_event": grant.until_event,

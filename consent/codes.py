@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH = 8
+AS_TYPED = rf"^[ -]*(?:[0-9A-TV-Za-tv-z][ -]*){{{LENGTH}}}$"
+"""What `code_in` reads, as a pattern."""
 MOST_TRIES = 5
 """Wrong answers before a code is worth nothing. Five of 2^40: one chance in 2 * 10^11."""
 

@@ -8,16 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from consent.belgian_time import day_of
-from consent.content import Denial, Evidence, Grant, Refusal, Shown
+from consent.content import Capacity, Denial, Evidence, Grant, Refusal, Shown
 from consent.recorded import Recorded, Setting, last_day
 from policies.vocabulary import ConsentState
 
 OURS = "urn:overdracht:"
 EXTENSION = OURS + "extension"
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem/"
-_RECIPIENT = {"system": _TERMINOLOGY + "v3-ParticipationType", "code": "IRCP"}
-_SCOPE = {"system": _TERMINOLOGY + "consentscope", "code": "patient-privacy"}
-_DISCLOSURE = {"system": _TERMINOLOGY + "v3-ActCode", "code": "IDSCL"}
+RECIPIENT = {"system": _TERMINOLOGY + "v3-ParticipationType", "code": "IRCP"}
+SCOPE = {"system": _TERMINOLOGY + "consentscope", "code": "patient-privacy"}
+DISCLOSURE = {"system": _TERMINOLOGY + "v3-ActCode", "code": "IDSCL"}
 _STATUS: Mapping[ConsentState, str] = {
     ConsentState.REQUESTED: "proposed",
     ConsentState.DEFERRED: "proposed",
@@ -51,12 +51,7 @@ def fhir_consent(recorded: Recorded, setting: Setting) -> dict[str, Any]:
                 "consent",
                 {
                     "functions": list(terms.functions),
-                    "capacity": _present(
-                        type=terms.capacity.type,
-                        assessed_by=terms.capacity.assessed_by,
-                        on=terms.capacity.on,
-                        parents=terms.capacity.parents,
-                    ),
+                    "capacity": _capacity(terms.capacity),
                     "notice": _shown(notice),
                     "evidence": _evidence(terms.evidence),
                     "state": recorded.state.value,
@@ -65,8 +60,8 @@ def fhir_consent(recorded: Recorded, setting: Setting) -> dict[str, Any]:
             )
         ],
         "status": "inactive" if permits and recorded.suspended else _STATUS[recorded.state],
-        "scope": {"coding": [dict(_SCOPE)]},
-        "category": [{"coding": [dict(_DISCLOSURE)]}],
+        "scope": {"coding": [dict(SCOPE)]},
+        "category": [{"coding": [dict(DISCLOSURE)]}],
         "patient": _reference("handle", setting.handle),
         "dateTime": recorded.given_at.isoformat(),
         "organization": [_reference("organisation", recorded.controller)],
@@ -86,8 +81,21 @@ def fhir_consent(recorded: Recorded, setting: Setting) -> dict[str, Any]:
     }
 
 
+def _capacity(capacity: Capacity) -> dict[str, Any]:
+    ends = capacity.mandate_until
+    mandate = _present(
+        sha256=capacity.mandate,
+        until=None if ends is None else day_of(ends - 1).isoformat(),
+        purposes=list(capacity.mandate_purposes) or None,
+        sections=list(capacity.mandate_sections) or None,
+    )
+    names = ("type", "assessed_by", "on", "parents")
+    said = {name: getattr(capacity, name) for name in names}
+    return _present(**said, mandate=mandate or None)
+
+
 def _shown(notice: Shown) -> dict[str, Any]:
-    names = ("lang", "channel", "sha256", "interpreter", "teach_back")
+    names = ("lang", "channel", "sha256", "interpreter", "interpreter_kind", "teach_back")
     return _present(**{name: getattr(notice, name) for name in names})
 
 
@@ -101,6 +109,7 @@ def _permitted(grant: Grant) -> dict[str, Any]:
         until_event=grant.until_event,
         max_uses=grant.max_uses,
         onward=grant.onward or None,
+        teach_back=grant.teach_back,
         precision=dict(grant.precision) or None,
         fields=list(grant.fields) or None,
         include=list(grant.include) or None,
@@ -140,7 +149,7 @@ def _first_day(grant: Grant) -> str:
 
 def _actor(recipient: str) -> dict[str, Any]:
     return {
-        "role": {"coding": [dict(_RECIPIENT)]},
+        "role": {"coding": [dict(RECIPIENT)]},
         "reference": _reference("recipient", recipient),
     }
 

@@ -7,7 +7,7 @@ restriction that is not understood must not get lost.
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from consent.fhir_consent import EXTENSION, OURS
+from consent.fhir_consent import DISCLOSURE, EXTENSION, OURS, RECIPIENT, SCOPE
 from consent.shape import (
     Member,
     Problems,
@@ -22,7 +22,14 @@ from consent.shape import (
 from consent.terms import TermsRefused
 
 _GIVEN = frozenset({"active", "rejected"})
-_LISTS = frozenset({"functions", "fields", "include", "exclude", "unsaid"})
+_LISTS = frozenset({"functions", "fields", "include", "exclude", "unsaid", "purposes", "sections"})
+_OURS: Mapping[str, Collection[str]] = {
+    "consent": {"functions", "capacity", "notice", "evidence", "state", "unsaid", "preview"},
+    "grant": {"fields", "include", "exclude", "precision", "until_event", "max_uses", "onward"}
+    | {"teach_back"},
+}
+"""What our extensions may say: nothing that an element of the resource says already."""
+
 _VALUES = ("valueBoolean", "valueInteger", "valueString", "valueCode")
 _DEEPEST = 4
 
@@ -85,6 +92,11 @@ def body_of(resource: Any, *, handle: str, controller: str) -> dict[str, Any]:
     ]
     if asked_by != [controller]:
         problems.add("organization", "not_yours")
+    _meant(resource["scope"], SCOPE, "scope", problems)
+    if len(resource["category"]) != 1:
+        problems.add("category", "unknown")
+    for each in resource["category"]:
+        _meant(each, DISCLOSURE, "category", problems)
     body = _record(resource, problems)
     if problems.found:
         raise TermsRefused(problems.found)
@@ -96,9 +108,12 @@ def _record(resource: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
     for name in ("state", "unsaid"):
         ours.pop(name, None)
     notice = _codings(resource["policyRule"], "notice", "policyRule", problems)
-    if len(notice) == 1 and isinstance(ours.get("notice"), dict):
+    if len(notice) != 1:
+        problems.add("policyRule.coding", "exactly_one")
+    elif isinstance(ours.get("notice"), dict):
+        _apart(ours["notice"], {"id", "version"}, "extension.0", problems)
         named = {"id": notice[0]["code"], "version": notice[0].get("version", "")}
-        ours["notice"] = named | ours["notice"]
+        ours["notice"] |= named
     lists = _provisions(resource["provision"], problems)
     if problems.found:
         return {}
@@ -122,6 +137,8 @@ def _provisions(base: Mapping[str, Any], problems: Problems) -> dict[str, list[d
             lists["grants"].append(_grant(each, recipient, place, problems))
         elif "purpose" in each:
             _only(each, {"type", "actor", "purpose", "id"}, place, problems)
+            if not each["purpose"]:
+                problems.add(f"{place}.purpose", "required")
             for purpose in _codes(each["purpose"], "purpose", f"{place}.purpose", problems):
                 lists["refused"].append({"purpose": purpose, "recipient": recipient})
         else:
@@ -165,12 +182,30 @@ def _only(said: Mapping[str, Any], known: Collection[str], place: str, problems:
         problems.add(f"{place}.{name}", "unknown")
 
 
+def _apart(
+    said: Mapping[str, Any], elsewhere: Collection[str], place: str, problems: Problems
+) -> None:
+    """What an element of the resource says is said there alone: no reader may see another."""
+    for name in sorted(said.keys() & elsewhere):
+        problems.add(f"{place}.{name}", "unknown")
+
+
+def _meant(concept: Any, known: Mapping[str, str], place: str, problems: Problems) -> None:
+    """A concept that is this one and no other; any other would say what is not understood."""
+    if problems.shaped(concept, place, _CONCEPT):
+        codings = [each for each in concept["coding"] if isinstance(each, Mapping)]
+        told = [(each.get("system"), each.get("code")) for each in codings]
+        if told != [(known["system"], known["code"])] or len(concept["coding"]) != 1:
+            problems.add(place, "unknown")
+
+
 def _recipient(actors: Sequence[Any], place: str, problems: Problems) -> str:
     if len(actors) != 1:
         problems.add(f"{place}.actor", "exactly_one")
         return ""
     if not problems.shaped(actors[0], f"{place}.actor.0", _ACTOR):
         return ""
+    _meant(actors[0]["role"], RECIPIENT, f"{place}.actor.0.role", problems)
     return _value_of(actors[0]["reference"], "recipient", f"{place}.actor.0.reference", problems)
 
 
@@ -214,7 +249,9 @@ def _extended(said: Any, name: str, place: str, problems: Problems) -> dict[str,
         if not isinstance(each, Mapping) or each.get("url") != f"{EXTENSION}:{name}":
             problems.add(f"{place}.{n}", "unknown")
         else:
-            members |= _members(each.get("extension"), f"{place}.{n}", problems)
+            found = _members(each.get("extension"), f"{place}.{n}", problems)
+            _apart(found, found.keys() - _OURS[name], f"{place}.{n}", problems)
+            members |= found
     return members
 
 

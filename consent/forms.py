@@ -176,7 +176,7 @@ def record_schema() -> dict[str, Any]:
     """A consent record as it is sent, in JSON Schema made from the tables that it is held to."""
     record = shape_schema(
         RECORD,
-        capacity=shape_schema(CAPACITY) | _ASSESSED,
+        capacity=shape_schema(CAPACITY, mandate=shape_schema(MANDATE)) | _ASSESSED,
         notice=shape_schema(NOTICE),
         evidence=shape_schema(EVIDENCE),
         grants={"items": shape_schema(GRANT) | _ENDS},
@@ -185,3 +185,9 @@ def record_schema() -> dict[str, Any]:
     )
     said = ({"properties": {name: {"minItems": 1}}, "required": [name]} for name in _SAID)
     return record | {"anyOf": list(said)}
+
+
+def renewal_schema() -> dict[str, Any]:
+    """A renewal as it is sent, in JSON Schema made from the tables that it is held to."""
+    said = {"notice": shape_schema(NOTICE), "evidence": shape_schema(EVIDENCE)}
+    return shape_schema(RENEWAL, **said)

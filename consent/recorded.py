@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from consent import records
 from consent.belgian_time import day_of, instant, time_of
 from consent.content import Grant, Terms
+from consent.ending import over
 from consent.lifecycle import releases
 from consent.sealed import Sealing, terms_of
 from policies.decision import Refused
@@ -92,19 +93,18 @@ def recorded(
         client=row.client,
         controller=controller,
         suspended=row.suspended,
-        changes=(*changes, *_over(changes[-1].state, terms, instant(at))),
+        changes=(*changes, *_over(changes[-1].state, terms, row.renewed_at, instant(at))),
         terms=terms,
         at=at,
     )
 
 
-def _over(state: ConsentState, terms: Terms, now: int) -> list[Change]:
-    """That it has expired, if every grant that was not withdrawn is over."""
-    ends = [grant.end for grant in terms.grants if not grant.withdrawn]
-    latest = max((end for end in ends if end is not None and end <= now), default=None)
-    if latest is None or len(ends) > sum(end is not None and end <= now for end in ends):
-        return []
-    return [Change(ConsentState.EXPIRED, time_of(latest))] if releases(state) else []
+def _over(state: ConsentState, terms: Terms, renewed_at: int, now: int) -> list[Change]:
+    """That it has expired: its time is over, or that to renew or to confirm it."""
+    end = over(terms, renewed_at).at
+    if terms.confirm_by is not None:
+        end = min(end, terms.confirm_by)
+    return [Change(ConsentState.EXPIRED, time_of(end))] if releases(state) and end <= now else []
 
 
 def last_day(grant: Grant) -> str | None:

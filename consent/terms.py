@@ -103,7 +103,7 @@ def _terms(
     capacity = capacity_in(
         body["capacity"],
         born=born,
-        method=body["evidence"].get("method"),
+        method=str(body["evidence"].get("method")),
         today=day_of(moment),
         problems=problems,
         rules=rules,

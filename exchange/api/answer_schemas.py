@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from audit.leaf import KINDS
+from consent.ending import Because
 from consent.forms import DENIAL, GRANT, REFUSAL
 from consent.shape import shape_schema
 from exchange.api.forms import CONSENT, HANDLE
+from exchange.recalls import LAWS, RecallOutcome, RecallState
 from policies.summary_model import summary_model
-from policies.vocabulary import ConsentState, HandoverState, Section
+from policies.vocabulary import ConsentState, HandoverState, Reason, Section
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -52,7 +54,7 @@ def more(schema: Schema, optional: Sequence[str] = (), /, **members: Schema) -> 
     return {
         **schema,
         "properties": {**schema["properties"], **members},
-        "required": [*schema["required"], *needed],
+        "required": [*dict.fromkeys((*schema["required"], *needed))],
     }
 
 
@@ -112,27 +114,110 @@ DEPOSITED = whole(version=WHOLE, stored=WHOLE, dropped=many(TEXT), quarantined=m
 OWN_COPY = whole(client=CLIENT, version=WHOLE, sections=SUMMARY_SECTIONS)
 
 _SHOWN_GRANT = shape_schema(GRANT)
+_NOT_FREE = ("id", "purpose", "recipient", "ops", "from", "onward", "withdrawn", "conditionality")
 SHOWN_GRANT: Schema = {
     **_SHOWN_GRANT,
-    "properties": {**_SHOWN_GRANT["properties"], "withdrawn": TRUTH},
-    "required": ["id", "purpose", "recipient", "ops", "from", "onward", "withdrawn"],
+    "properties": {
+        **_SHOWN_GRANT["properties"],
+        "withdrawn": TRUTH,
+        "conditionality": word("none"),
+    },
+    "required": list(_NOT_FREE),
 }
 STATE = word(*ConsentState)
-GIVEN = whole(consent=CONSENT_ID, state=STATE, grants=many(SHOWN_GRANT), receipt=COMPACT)
-_NOTICE = whole(id=TEXT, version=TEXT, lang=TEXT, sha256=HASH)
-_CONSENT = whole(
-    consent=CONSENT_ID,
-    state=STATE,
-    suspended=TRUTH,
+TERM = text("^dpv:[A-Za-z]+$")
+_CODE = text("^[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}$")
+_WAITING: Mapping[str, Schema] = {
+    "provisional": {"const": True},
+    "confirm_by": INSTANT,
+    "not_given": many(whole(purpose=PURPOSE, recipient=TEXT)),
+}
+_LETTER: Mapping[str, Schema] = {**_WAITING, "code": _CODE, "withdrawal_code": _CODE}
+_NEW_CONSENT: Mapping[str, Schema] = {
+    "consent": CONSENT_ID,
+    "state": STATE,
+    "grants": many(SHOWN_GRANT),
+    "receipt": COMPACT,
+}
+GIVEN = whole((*_LETTER,), **_NEW_CONSENT, **_LETTER)
+RENEWED = whole((*_WAITING, "code"), **_NEW_CONSENT, **_WAITING, code=_CODE)
+STANDS = whole(consent=CONSENT_ID, state=STATE, term=TERM, suspended=TRUTH, version=WHOLE)
+CONFIRMED = whole(consent=CONSENT_ID, state=STATE)
+_NOTICE = whole(id=TEXT, version=TEXT, lang=TEXT, sha256=HASH, filled_sha256=maybe(HASH))
+_CONSENT = more(
+    STANDS,
+    (*_WAITING, "ends_at", "ends_because"),
+    **_WAITING,
+    ends_at=INSTANT,
+    ends_because=word(*Because),
     grants=many(SHOWN_GRANT),
     denials=many(shape_schema(DENIAL, sections={"anyOf": [many(TEXT)]})),
     refused=many(shape_schema(REFUSAL)),
     notice=_NOTICE,
+    hash=maybe(HASH),
     given_at=INSTANT,
 )
 CONSENTS = whole(items=many(_CONSENT), next=NOTHING)
+DUE = whole(
+    items=many(
+        whole(consent=CONSENT_ID, client=maybe(CLIENT), state=STATE, version=WHOLE, due_at=INSTANT)
+    ),
+    next=NEXT,
+)
 ENDED = whole(consent=CONSENT_ID, state=STATE, withdrawn_at=INSTANT)
 KEPT = whole(consent=CONSENT_ID, state=word("received"))
+STOPPED = whole(state=word("received"))
+
+_LEVELS: Schema = {"type": "object", "additionalProperties": TEXT}
+_PREVIEW = whole(
+    recipient=text("^org:"),
+    purpose=PURPOSE,
+    grants=many(TEXT),
+    reason=maybe(word(*Reason)),
+    protocol=maybe(TEXT),
+    sections={"$ref": "#/components/schemas/SummarySections"},
+    precision=_LEVELS,
+    may=_LEVELS,
+    withheld=many(whole(field=TEXT, why=TEXT)),
+)
+PREVIEWED = whole(
+    previews=many(_PREVIEW),
+    notice=more(_NOTICE, text=TEXT, lacking=many(TEXT)),
+    hash=HASH,
+)
+
+KEPT_OUT = whole(kept_out=many(whole(organisation=text("^org:"), member=TEXT)))
+
+_ASKED = whole(
+    request=ID,
+    client=maybe(CLIENT),
+    purpose=PURPOSE,
+    sections=SECTIONS,
+    reason_code=TEXT,
+    state=word("requested", "given", "closed"),
+    asked_at=INSTANT,
+    closes=INSTANT,
+)
+ASKED = whole(request=ID, state=word("requested"), sections=SECTIONS, closes=INSTANT)
+_ASKED_OF_US = more(
+    _ASKED,
+    requester=text("^org:"),
+    state=STATE,
+    until=maybe(INSTANT),
+    consent=maybe(CONSENT_ID),
+)
+QUESTIONS = whole(items=many({"anyOf": [_ASKED, _ASKED_OF_US]}), next=NEXT)
+ANSWERED = whole(
+    (*_LETTER, "consent", "receipt", "until"),
+    **_LETTER,
+    request=ID,
+    state=word("given", "narrowed", "refused", "deferred"),
+    consent=CONSENT_ID,
+    receipt=COMPACT,
+    until=INSTANT,
+    yes=SECTIONS,
+    no=SECTIONS,
+)
 
 MOVED = whole(handover=ID, state=word(*HandoverState), deadline=INSTANT)
 OFFERED = more(MOVED, shared=SECTIONS, withheld=many(TEXT))
@@ -174,6 +259,32 @@ ENVELOPE = more(
     appointment=OBJECT,
     protocol_id=TEXT,
 )
+
+_SAID_OF_RECALL = whole(
+    ("outcome", "answered", "law", "until", "contradicted"),
+    recall=ID,
+    state=word(*RecallState),
+    purpose=PURPOSE,
+    told=INSTANT,
+    due=INSTANT,
+    reminders=WHOLE,
+    outcome=word(*RecallOutcome),
+    answered=INSTANT,
+    law=word(*sorted(LAWS)),
+    until=DAY,
+    contradicted=TRUTH,
+)
+_RECALL = more(
+    _SAID_OF_RECALL,
+    ("consent",),
+    to=whole(org=ORGANISATION),
+    subject=whole(pairwise_id=maybe(CLIENT)),
+    consent=CONSENT_ID,
+    **{"from": {"anyOf": [whole(org=ORGANISATION), _MASKED]}},
+)
+RECALLS = whole(items=many(_RECALL), next=NEXT)
+RECALLS_OF_CLIENT = whole(items=many(more(_SAID_OF_RECALL, recipient=text("^org:"))), next=NOTHING)
+CERTIFIED = more(_SAID_OF_RECALL, sha256=HASH)
 
 SUMMARY = whole(
     iss=TEXT,

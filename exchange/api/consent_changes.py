@@ -50,7 +50,7 @@ class NewInvalidation(Body):
     ]
 
 
-class NewRevocation(Body):
+class NewRevocationByOther(Body):
     """Who ended it in the client's place, or over the client's word."""
 
     by: Literal["representative", "second_parent", "court", "supervisory_authority"]
@@ -168,7 +168,7 @@ async def post_invalidation(
 async def post_revocation(
     consent: ConsentPath,
     caller: ConsentCaller,
-    body: Annotated[NewRevocation, Depends(body_of(NewRevocation))],
+    body: Annotated[NewRevocationByOther, Depends(body_of(NewRevocationByOther))],
     services: RequestServices,
     if_match: IfMatch = None,
 ) -> Response:

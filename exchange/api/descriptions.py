@@ -8,15 +8,24 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from consent.forms import record_schema
+from consent.forms import record_schema, renewal_schema
+from consent.views import VIEWS
 from exchange import problems
 from exchange.api import answer_schemas as schemas
 from exchange.api.answer_schemas import Schema
 from exchange.api.audit import NewExport, NewReceipt, NewSearch
 from exchange.api.clients import NewClient, NewDisclosure, NewFlags
+from exchange.api.consent_changes import (
+    NewInvalidation,
+    NewResumption,
+    NewRevocationByOther,
+    NewSuspension,
+)
+from exchange.api.consent_requests import SEEN, NewAnswer, NewRequest
 from exchange.api.consents import NewWithdrawal
 from exchange.api.credentials import ASSERTION_TYPE
 from exchange.api.deposit_schema import deposit_schema
+from exchange.api.exclusions import NewExclusion
 from exchange.api.handovers import (
     Acceptance,
     Acknowledgement,
@@ -26,33 +35,45 @@ from exchange.api.handovers import (
     NewRefusal,
     NewRevocation,
 )
+from exchange.api.proofs import Said
+from exchange.api.recalls import NewCertificate
 from exchange.api.summaries import Query
+from exchange.api.withdrawals import NewStop
 from exchange.problems import Problem
+from exchange.recalls import RecallState
 from policies.vocabulary import HandoverState, Reason
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
-TEXT, BYTES = "text/plain", "application/octet-stream"
+TEXT, BYTES, HTML = "text/plain", "application/octet-stream", "text/html"
+JWT, JOSE, JSON_LD = "application/jwt", "application/jose", "application/ld+json"
+FHIR = "application/fhir+json"
+PAGES = ("application/pdf", "image/png", "image/jpeg")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One way in which an address says yes: its body, of which type, and its own headers.
 
-    An empty schema is bytes that no schema is for; with none there is no body.
+    An empty schema is bytes that no schema is for; with none there is no body. `others` are
+    types that it can be had in as well.
     """
 
     schema: Schema | None
     kind: str = JSON
     headers: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """`problems`: what may come beside that which any address of its declaration may answer."""
+    """`problems`: what may come beside that which any address of its declaration may answer.
+
+    `kinds` are the types that a body comes in; where it is bytes, its schema is empty.
+    """
 
     answers: Mapping[int, Answer]
     body: type[BaseModel] | Schema | None = None
-    form: bool = False
+    kinds: tuple[str, ...] = (JSON,)
     parameters: tuple[Schema, ...] = ()
     problems: tuple[Problem, ...] = ()
     security: tuple[Mapping[str, list[str]], ...] = field(default=())
@@ -71,6 +92,28 @@ def _step(body: type[BaseModel]) -> Description:
     return Description(answers=_json(schemas.MOVED), body=body, problems=(not_open,))
 
 
+def _change(answer: Schema, body: type[BaseModel] | Schema) -> Description:
+    """A change of a consent, at the version that `If-Match` names where one is named."""
+    return Description(
+        answers={200: Answer(answer, headers=_VERSION)},
+        body=body,
+        parameters=(_IF_MATCH,),
+        problems=(
+            problems.REFUSALS[Reason.STALE_VERSION],
+            problems.REFUSALS[Reason.ALREADY_WITHDRAWN],
+        ),
+    )
+
+
+_IF_MATCH = _parameter("If-Match", "header", {"type": "string", "maxLength": 40})
+_CURSOR = (
+    _parameter("cursor", "query", {"type": "string", "maxLength": 200}),
+    _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 200}),
+)
+_BOX = _parameter("box", "query", schemas.word("inbox", "outbox"))
+_PAGE = Answer({}, HTML)
+_STEPS = {200: _PAGE, 422: _PAGE, 429: _PAGE, 503: _PAGE}
+_VERSION = ("ETag",)
 _REFUSED = (
     problems.NO_AGREEMENT,
     problems.NOT_ACCREDITED,
@@ -79,7 +122,6 @@ _REFUSED = (
     problems.NO_IDENTIFIER,
     problems.NOT_AVAILABLE,
 )
-_VERSION = ("ETag",)
 _ASSERTION: Mapping[str, Schema] = {
     "client_assertion_type": {"const": ASSERTION_TYPE},
     "client_assertion": schemas.SAID,
@@ -110,10 +152,9 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
     ("GET", "/v1/handovers"): Description(
         answers=_json(schemas.BOX),
         parameters=(
-            _parameter("box", "query", schemas.word("inbox", "outbox")),
+            _BOX,
             _parameter("state", "query", schemas.word(*HandoverState)),
-            _parameter("cursor", "query", {"type": "string", "maxLength": 200}),
-            _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 200}),
+            *_CURSOR,
         ),
         problems=(*_NOWHERE, problems.INVALID_CONTENT),
     ),
@@ -138,7 +179,7 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
     ("PUT", "/v1/clients/{client}/summary"): Description(
         answers={200: Answer(schemas.DEPOSITED, headers=_VERSION)},
         body=deposit_schema(),
-        parameters=(_parameter("If-Match", "header", {"type": "string", "maxLength": 40}),),
+        parameters=(_IF_MATCH,),
         problems=(problems.REFUSALS[Reason.STALE_VERSION], problems.NO_IDENTIFIER),
     ),
     ("GET", "/v1/clients/{client}/summary"): Description(
@@ -153,8 +194,77 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
         body=NewWithdrawal,
         problems=(problems.REFUSALS[Reason.ALREADY_WITHDRAWN],),
     ),
+    ("POST", "/v1/clients/{client}/consents/preview"): Description(
+        answers=_json(schemas.PREVIEWED), body=record_schema()
+    ),
+    ("POST", "/v1/clients/{client}/exclusions"): Description(
+        answers=_json(schemas.KEPT_OUT), body=NewExclusion
+    ),
+    ("GET", "/v1/consents"): Description(
+        answers=_json(schemas.DUE),
+        parameters=(_parameter("which", "query", schemas.word("ending", "held")), *_CURSOR),
+        problems=(*_NOWHERE, problems.INVALID_CONTENT),
+    ),
+    ("POST", "/v1/consents/{consent}/renewal"): _change(schemas.RENEWED, renewal_schema()),
+    ("POST", "/v1/consents/{consent}/invalidation"): _change(schemas.STANDS, NewInvalidation),
+    ("POST", "/v1/consents/{consent}/revocation"): _change(schemas.STANDS, NewRevocationByOther),
+    ("POST", "/v1/consents/{consent}/suspension"): _change(schemas.STANDS, NewSuspension),
+    ("POST", "/v1/consents/{consent}/resumption"): _change(schemas.STANDS, NewResumption),
+    ("POST", "/v1/withdrawals"): Description(
+        answers=_json(schemas.STOPPED),
+        body=NewStop,
+        kinds=(JSON, FORM),
+        problems=(problems.TOO_MANY,),
+    ),
+    ("GET", "/v1/recalls"): Description(
+        answers=_json(schemas.RECALLS),
+        parameters=(_BOX, _parameter("state", "query", schemas.word(*RecallState)), *_CURSOR),
+        problems=(*_NOWHERE, problems.INVALID_CONTENT),
+    ),
+    ("POST", "/v1/recalls/{recall}/certificate"): Description(
+        answers=_json(schemas.CERTIFIED),
+        body=NewCertificate,
+        problems=(problems.REFUSALS[Reason.RECALL_ANSWERED],),
+    ),
+    ("GET", "/v1/clients/{client}/recalls"): Description(answers=_json(schemas.RECALLS_OF_CLIENT)),
+    ("GET", "/stop"): Description(answers={200: _PAGE}),
+    ("GET", "/stop/{language}"): Description(answers={200: _PAGE}),
+    ("POST", "/stop/{language}"): Description(answers=_STEPS, body=NewStop, kinds=(FORM,)),
     ("GET", "/v1/consents/{consent}/receipt"): Description(
-        answers={200: Answer({}, "application/jwt")}
+        answers={200: Answer({}, JWT, others=(JOSE, HTML))}
+    ),
+    ("GET", "/v1/consents/{consent}/record"): Description(
+        answers={200: Answer(schemas.OBJECT, JSON_LD, others=(JSON, FHIR, JWT, JOSE))},
+        parameters=(_parameter("as", "query", schemas.word(*VIEWS)),),
+        problems=(problems.INVALID_CONTENT,),
+    ),
+    ("POST", "/v1/consents/{consent}/confirmation"): Description(
+        answers=_json(schemas.CONFIRMED), body=Said
+    ),
+    ("PUT", "/v1/consents/{consent}/evidence"): Description(
+        answers={204: Answer(None)}, body={}, kinds=PAGES
+    ),
+    ("GET", "/v1/consents/{consent}/evidence"): Description(
+        answers={200: Answer({}, PAGES[0], others=PAGES[1:])}
+    ),
+    ("POST", "/v1/consent-requests"): Description(
+        answers=_json(schemas.ASKED, 201),
+        body=NewRequest,
+        problems=(*_REFUSED, problems.REFUSALS[Reason.RATE_LIMITED]),
+    ),
+    ("GET", "/v1/consent-requests"): Description(
+        answers=_json(schemas.QUESTIONS),
+        parameters=(
+            _BOX,
+            _parameter("state", "query", schemas.word(*sorted(frozenset().union(*SEEN.values())))),
+            *_CURSOR,
+        ),
+        problems=(*_NOWHERE, problems.INVALID_CONTENT),
+    ),
+    ("POST", "/v1/consent-requests/{request}/answer"): Description(
+        answers=_json(schemas.ANSWERED),
+        body=NewAnswer,
+        problems=(problems.REFUSALS[Reason.REQUEST_NOT_OPEN],),
     ),
     ("POST", "/oauth/token"): Description(
         answers=_json(schemas.TOKEN),
@@ -165,7 +275,7 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
             resource=schemas.SAID,
             **_ASSERTION,
         ),
-        form=True,
+        kinds=(FORM,),
         parameters=(_parameter("DPoP", "header", schemas.TEXT),),
         problems=(
             *_OAUTH,
@@ -185,13 +295,14 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
             token_type_hint=schemas.SAID,
             **_ASSERTION,
         ),
-        form=True,
+        kinds=(FORM,),
         problems=(*_OAUTH, problems.TOO_MANY),
     ),
     ("GET", "/.well-known/oauth-authorization-server"): Description(
         answers=_json(schemas.METADATA)
     ),
     ("GET", "/.well-known/jwks.json"): Description(answers=_json(schemas.KEY_SET)),
+    ("GET", "/.well-known/consent-receipt-keys.json"): Description(answers=_json(schemas.KEY_SET)),
     ("POST", "/v1/audit/search"): Description(
         answers=_json(schemas.FOUND), body=NewSearch, problems=_NOWHERE
     ),

@@ -100,8 +100,9 @@ def _operation(
         operation["description"] = rest.strip()
     if described.body is not None:
         schema = _body(described.body, shared)
-        kind = FORM if described.form else JSON
-        operation["requestBody"] = {"required": True, "content": {kind: {"schema": schema}}}
+        told = {"schema": schema} if schema else {}
+        content = dict.fromkeys(described.kinds, told)
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
@@ -137,7 +138,9 @@ def _responses(declared: Declaration, described: Description, *, named: bool) ->
 def _yes(answer: Answer) -> dict[str, Any]:
     told: dict[str, Any] = {"description": "Done."}
     if answer.schema is not None:
-        told["content"] = {answer.kind: {"schema": answer.schema} if answer.schema else {}}
+        schema = {"schema": answer.schema} if answer.schema else {}
+        others = {kind: schema if "json" in kind else {} for kind in answer.others}
+        told["content"] = {answer.kind: schema, **others}
     if answer.headers:
         told["headers"] = {name: _HEADERS[name] for name in answer.headers}
     return told
@@ -152,7 +155,7 @@ def _possible(declared: Declaration, described: Description, *, named: bool) -> 
             found.append(problems.TOO_MANY)
     if named:
         found.append(problems.NOT_AVAILABLE)
-    if described.body is not None and not described.form:
+    if described.body is not None and described.kinds != (FORM,):
         found.append(problems.INVALID_CONTENT)
     return found
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import Field
 
-from consent.codes import Code, code_in
+from consent.codes import AS_TYPED, Code, code_in
 from exchange import stop_codes
 from exchange.api.answers import answer
 from exchange.api.dependencies import Body, RequestServices, fitting, json_of
@@ -26,7 +26,9 @@ router = APIRouter(prefix="/v1", tags=["withdrawals"])
 class NewStop(Body):
     """The code as it stands on the letter; small letters, blanks and hyphens do not matter."""
 
-    code: Annotated[str, Field(min_length=1, max_length=40)]
+    code: Annotated[
+        str, Field(min_length=1, max_length=40, json_schema_extra={"pattern": AS_TYPED})
+    ]
 
 
 @router.post("/withdrawals")

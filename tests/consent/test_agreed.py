@@ -37,6 +37,7 @@ def test_the_same_terms_have_the_same_hash_whenever_and_however_they_are_given()
     [
         {"grants": [grant(sections=["ident"])]},
         {"grants": [grant(ops=["view", "download"])]},
+        {"grants": [grant(include=["goals.reason"])]},
         {"grants": [grant(until="2027-04-02")]},
         {"denials": [{"sections": ["work"], "recipient": "any"}]},
         {"refused": [{"purpose": "P3", "recipient": "any"}]},

@@ -331,3 +331,11 @@ def test_the_same_terms_give_the_same_bytes() -> None:
 
     assert to_bytes(one) == to_bytes(other)
     assert to_bytes(one) != to_bytes(terms(at=NOON + timedelta(seconds=1)))
+
+
+@pytest.mark.parametrize("method", [{}, [], 1, None])
+def test_a_way_that_is_no_word_is_told_as_such_also_without_a_birth_date(method: Any) -> None:
+    with pytest.raises(TermsRefused) as told:
+        terms(born=None, evidence={"method": method})
+
+    assert ("evidence.method", "invalid") in told.value.problems

@@ -1,6 +1,8 @@
 """Receipt, page and record of a consent over HTTP, and a consent that comes as FHIR."""
 
 import json
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -190,3 +192,37 @@ def test_our_own_form_sent_as_fhir_is_no_consent(broker: Broker, given: tuple[st
     )
 
     assert sent.status_code == 422
+
+
+def test_the_address_to_stop_at_is_there_on_the_page_and_on_every_receipt(
+    broker: Broker, given: tuple[str, str]
+) -> None:
+    holder, consent = broker.as_(SAMPLE.holder), f"/v1/consents/{given[1]}"
+    said = {name: SAMPLE.consent[name] for name in ("notice", "evidence")}
+
+    first = holder.get(f"{consent}/receipt")
+    renewed = holder.post(f"{consent}/renewal", json=said).json()["receipt"]
+    page = holder.get(f"{consent}/receipt", headers={"Accept": "text/html"})
+
+    base = broker.services.settings.public_base_url
+    (shown,) = set(re.findall(rf"{re.escape(base)}/[a-z/-]+", page.text))
+    keys = KeySet.import_key_set(holder.get("/.well-known/consent-receipt-keys.json").json())
+    told = {
+        jwt.decode(each, keys, algorithms=["ES256"]).claims["withdraw"]["address"]
+        for each in (first.text, renewed)
+    }
+    assert told == {shown}
+    assert holder.get(shown.removeprefix(base)).status_code == 200
+
+
+def test_what_is_over_is_over_in_every_form(broker: Broker, given: tuple[str, str]) -> None:
+    broker.clock.move(timedelta(days=800))
+    holder = broker.as_(SAMPLE.holder)
+
+    (listed,) = holder.get(f"/v1/clients/{given[0]}/consents").json()["items"]
+    record = holder.get(f"/v1/consents/{given[1]}/record").json()
+    resource = holder.get(f"/v1/consents/{given[1]}/record?as=fhir").json()
+
+    assert listed["state"] == "expired"
+    assert record["dpv:hasConsentStatus"][-1]["term:state"] == "expired"
+    assert resource["status"] == "inactive"

@@ -101,7 +101,7 @@ def test_a_no_ends_nothing_that_stood_and_has_no_consequence(
     [
         ("given", {}, "notice"),
         ("given", {**ADULT, "notice": NOTICE | {"version": "9.9"}}, "notice"),
-        ("given", {**ADULT, "capacity": {"type": "capable_minor"}}, "capacity.assessed_by"),
+        ("given", {**ADULT, "capacity": {"type": "capable_minor"}}, "capacity.type"),
         ("given", {**ADULT, "sections": ["lang"]}, "sections"),
         ("narrowed", {**ADULT, "sections": ["lang", "work"]}, "sections"),
         ("narrowed", {**ADULT, "sections": ["health"]}, "sections"),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,62 @@ def test_every_answer_of_a_whole_handover_fits_the_contract(
     assert fits(document, partner.get("/v1/handovers")).json()["items"]
     for path in ("/v1/audit/checkpoint", "/v1/summaries/keys", "/readyz", "/openapi.json"):
         assert fits(document, partner.get(path)).status_code == 200
+
+
+def test_every_answer_in_the_life_of_a_consent_fits_the_contract(
+    broker: Broker, document: dict[str, Any]
+) -> None:
+    story = broker.story("cl-0004", "vdab-gent", "P2")
+    holder, partner = broker.as_("destap-ww"), broker.as_("vdab-gent")
+    client, consent = f"/v1/clients/{story.handle}", f"/v1/consents/{story.consent}"
+    again = {name: story.sample.consent[name] for name in ("notice", "evidence")}
+    page = {"Accept": "text/html"}
+
+    story.fetch()
+    shown = holder.post(f"{client}/consents/preview", json=story.sample.consent)
+    assert fits(document, shown).json()["previews"]
+    member = {"organisation": "org:vdab-gent", "member": "u-7"}
+    assert fits(document, holder.post(f"{client}/exclusions", json=member)).json()["kept_out"]
+    for form in ("", "?as=dpv", "?as=kantara", "?as=fhir", "?as=oslo"):
+        assert fits(document, holder.get(f"{consent}/record{form}")).status_code == 200
+    assert fits(document, holder.get(f"{consent}/receipt", headers=page)).status_code == 200
+    for verb, body in (
+        ("renewal", again),
+        ("suspension", {"reason": "client_asked"}),
+        ("resumption", {"via": "desk"}),
+    ):
+        assert fits(document, holder.post(f"{consent}/{verb}", json=body)).status_code == 200
+    late = {"If-Match": '"1"'}
+    stale = holder.post(f"{consent}/renewal", json=again, headers=late)
+    assert fits(document, stale).status_code == 412
+    question = fits(document, broker.asked(story)).json()["request"]
+    assert fits(document, partner.get("/v1/consent-requests?box=outbox")).json()["items"]
+    assert fits(document, holder.get("/v1/consent-requests?box=inbox")).json()["items"]
+    said = fits(
+        document,
+        holder.post(f"/v1/consent-requests/{question}/answer", json={"state": "given", **again}),
+    )
+    assert said.json()["receipt"]
+    broker.clock.move(timedelta(days=20))
+    holder, partner = broker.as_("destap-ww"), broker.as_("vdab-gent")
+    assert fits(document, holder.get("/v1/consents?which=ending")).status_code == 200
+    ended = holder.post(f"{consent}/invalidation", json={"reason": "not_free"})
+    assert fits(document, ended).status_code == 200
+    assert fits(document, holder.get(f"{client}/consents")).json()["items"]
+    assert fits(document, partner.get("/v1/recalls")).json()["items"]
+    assert fits(document, holder.get("/v1/recalls?box=outbox")).json()["items"]
+    assert fits(document, holder.get(f"{client}/recalls")).json()["items"]
+    for path in ("/stop", "/stop/ar", "/.well-known/consent-receipt-keys.json"):
+        assert fits(document, holder.get(path)).status_code == 200
+    for code in ("7K4M-2QXA", "no"):
+        fits(document, holder.post("/v1/withdrawals", json={"code": code}))
+        fits(document, holder.post("/stop/nl", data={"code": code}))
+
+
+def test_each_body_has_a_name_of_its_own_in_the_contract() -> None:
+    bodies = [each.body for each in DESCRIBED.values() if isinstance(each.body, type)]
+
+    assert len({each.__name__ for each in bodies}) == len(set(bodies))
 
 
 @pytest.mark.parametrize("sample", samples().values(), ids=lambda each: each.id)
