@@ -85,7 +85,10 @@ class Letter:
 
 
 async def post_consent(client: ClientPath, request: Request) -> Response:
-    """Record what a client agreed to and what not; the receipt is for the client."""
+    """Record what a client agreed to and what not; the receipt is for the client.
+
+    The body may be a FHIR R4 Consent (`application/fhir+json`) too, in the form of the record.
+    """
     services, caller = await services_of(request), await _caller(request)
     handle = handle_in(client)
     body = await consent_body_of(request, handle, caller)

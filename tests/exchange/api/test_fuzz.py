@@ -43,6 +43,8 @@ MEANINGS = re.compile(
     r"|(notice\.interpreter|capacity\.assessed_by|evidence\.(auth|place|witness)):invalid"  # signs
     # What the parts of a consent mean together, and to this directory.
     r"|(capacity\.type|notice|evidence\.method):(?!required|invalid).*"
+    r"|capacity\.mandate(\.until)?:(guardian_only|required|past)|capacity\.parents:co_signed_needed"
+    r"|grants\.\d+\.sections:outside_mandate"
     r"|(grants|denials|refused)(\.\d+(\.(purpose|recipient|until_event))?)?:(?!required|invalid).*"
 )
 """Why a request that fits its schema is not taken all the same: what no schema can tell."""
