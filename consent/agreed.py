@@ -1,7 +1,7 @@
 """What exactly a client agreed to, as one hash: the same when it was shown and when it is given."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from consent.content import Bound, Grant, Terms, canonical
@@ -30,11 +30,17 @@ def agreed_hash(terms: Terms) -> str:
     said = {
         "notice": {name: getattr(terms.notice, name) for name in _NOTICE},
         "functions": sorted(terms.functions),
-        "grants": sorted(canonical(_agreed(each)).decode() for each in terms.grants),
-        "denials": sorted(canonical(each).decode() for each in terms.denials),
-        "refused": sorted(canonical(each).decode() for each in terms.refused),
+        "grants": _sorted(map(_agreed, terms.grants)),
+        "denials": _sorted(terms.denials),
+        "refused": _sorted(terms.refused),
     }
     return hashlib.sha256(canonical(said)).hexdigest()
+
+
+def _sorted(said: Iterable[object]) -> list[object]:
+    """In one order, whichever they came in; one alone is in order."""
+    several = list(said)
+    return several if len(several) < 2 else sorted(several, key=canonical)  # noqa: PLR2004
 
 
 def _agreed(grant: Grant) -> dict[str, object]:

@@ -54,7 +54,8 @@ def await_code(
     consent: ConsentId,
     terms: Terms,
     code: Code,
-    codes: Codes,
+    codes: CodesOf,
+    client: ClientId,
 ) -> Code | None:
     """Wait for the code if the terms are provisional; then it is given back, to be printed."""
     if terms.confirm_by is None:
@@ -64,7 +65,7 @@ def await_code(
         shard=shard,
         consent=consent,
         confirm_by=terms.confirm_by,
-        digest=codes.digest(consent, code),
+        digest=codes(client).digest(consent, code),
     )
     return code
 
@@ -76,11 +77,14 @@ def await_anew(
     consent: ConsentId,
     terms: Terms,
     code: Code,
-    codes: Codes,
+    codes: CodesOf,
+    client: ClientId,
 ) -> Code | None:
     """The same after a renewal: a code from before confirms nothing any more."""
     proof_records.no_more_code(connection, shard=shard, consent=consent)
-    return await_code(connection, shard=shard, consent=consent, terms=terms, code=code, codes=codes)
+    return await_code(
+        connection, shard=shard, consent=consent, terms=terms, code=code, codes=codes, client=client
+    )
 
 
 def confirm(

@@ -4,6 +4,8 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import cycle
 
 from consent.belgian_time import day_of
 from consent.content import Grant, Terms
@@ -57,9 +59,22 @@ def filled(notice: str, terms: Terms, house: House) -> Filled:
     front, body = front_and_body(notice)
     purposes = tuple(front.get("purposes", ()))
     values = _values(terms, house, purposes)
-    lacking = {name for name in _PLACEHOLDER.findall(body) if not values.get(name)}
-    text = _PLACEHOLDER.sub(lambda found: values.get(found[1]) or found[0], body)
+    lacking = {name for name in _names(body) if not values.get(name)}
+    text = "".join(
+        (values.get(each) or f"{{{each}}}") if odd else each
+        for odd, each in zip(cycle((False, True)), _pieces(body), strict=False)
+    )
     return Filled(text, hashlib.sha256(text.encode()).hexdigest(), tuple(sorted(lacking)))
+
+
+@lru_cache(maxsize=256)
+def _pieces(body: str) -> tuple[str, ...]:
+    """Text and the names of placeholders by turns; it begins and ends with text."""
+    return tuple(_PLACEHOLDER.split(body))
+
+
+def _names(body: str) -> tuple[str, ...]:
+    return _pieces(body)[1::2]
 
 
 def recipients_asked(terms: Terms, purposes: Iterable[str], controller: str) -> tuple[str, ...]:

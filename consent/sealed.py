@@ -55,9 +55,10 @@ def add(
     receipt: str | None,
 ) -> None:
     """Add a consent and the beginning of its history."""
-    row = row._replace(sealed=sealing.seal(row.client, to_bytes(terms), _stands(shard, row)))
+    said = to_bytes(terms)
+    row = row._replace(sealed=sealing.seal(row.client, said, _stands(shard, row)))
     records.add_consent(connection, shard=shard, row=row, due_at=due(row, terms, row.given_at))
-    _remember(connection, shard, row, terms, sealing, via=None, receipt=receipt)
+    _remember(connection, shard, row, said, sealing, via=None, receipt=receipt)
 
 
 def change(
@@ -73,9 +74,10 @@ def change(
 ) -> ConsentRow:
     """Bring a consent to how it stands now, one version on, and add that to its history."""
     row = row._replace(version=row.version + 1, changed_at=instant(at))
-    row = row._replace(sealed=sealing.seal(row.client, to_bytes(terms), _stands(shard, row)))
+    said = to_bytes(terms)
+    row = row._replace(sealed=sealing.seal(row.client, said, _stands(shard, row)))
     records.change_consent(connection, shard=shard, row=row, due_at=due(row, terms, row.changed_at))
-    _remember(connection, shard, row, terms, sealing, via=via, receipt=receipt)
+    _remember(connection, shard, row, said, sealing, via=via, receipt=receipt)
     return row
 
 
@@ -101,13 +103,14 @@ def _remember(
     connection: Connection,
     shard: int,
     row: ConsentRow,
-    terms: Terms,
+    said: bytes,
     sealing: Sealing,
     *,
     via: str | None,
     receipt: str | None,
 ) -> None:
-    plain = canonical({"receipt": receipt, "terms": terms})
+    # As `canonical` would write both, without writing the terms a second time.
+    plain = b'{"receipt":' + canonical(receipt) + b',"terms":' + said + b"}"
     sealed = sealing.seal(row.client, plain, _was(shard, row.id, row.version))
     records.add_change(connection, shard=shard, row=row, via=via, sealed=sealed)
 

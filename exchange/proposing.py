@@ -69,10 +69,21 @@ def file_of(tx: Transaction, client: KnownClient) -> OnFile:
     return OnFile(said, records.sections_in(sections.rows), flags)
 
 
+def summary_of(tx: Transaction, client: KnownClient) -> OnFile:
+    """Without the consents: all that a consent that is given or renewed is bound by."""
+    sections = records.sealed_sections(tx.connection, shard=tx.shard, client=client.id)
+    return OnFile((), sections, record_of(tx, client).flags)
+
+
 def proposed(
     tx: Transaction, rulebook: Rulebook, client: KnownClient, terms: Terms, filed: OnFile
 ) -> tuple[Terms, Filled]:
-    """The terms with the text that was shown, with all that they can let leave, and their hash."""
+    """The terms with the text that was shown, with all that they can let leave, and their hash.
+
+    What other consents deny stays denied by them, whatever these terms say: so it needs no
+    place among their bounds, and of `filed` the consents are not read here.
+    """
+    filed = replace(filed, said=())
     text = tx.directory.notices.text(terms.notice.id, terms.notice.version, terms.notice.lang)
     shown = filled(text or "", terms, _house(tx, client.holder, terms))
     terms = replace(terms, notice=replace(terms.notice, filled_sha256=shown.sha256))
@@ -87,13 +98,9 @@ def proposed(
     return with_bounds(terms, bounds), shown
 
 
-def bound_anew(
-    tx: Transaction, rulebook: Rulebook, client: KnownClient, consent: ConsentId, terms: Terms
-) -> Terms:
+def bound_anew(tx: Transaction, rulebook: Rulebook, client: KnownClient, terms: Terms) -> Terms:
     """The terms of a consent that is renewed, with all that they can let leave as of today."""
-    filed = file_of(tx, client)
-    others = [each for each in filed.said if each.consent != consent]
-    return proposed(tx, rulebook, client, terms, replace(filed, said=others))[0]
+    return proposed(tx, rulebook, client, terms, summary_of(tx, client))[0]
 
 
 def shares(

@@ -1,4 +1,4 @@
-"""Stop with the code of a letter: no token, no account, and one answer whatever the code was."""
+"""Stop with the code of a letter: no token, no account."""
 
 from contextlib import suppress
 from typing import Annotated
@@ -33,7 +33,7 @@ class NewStop(Body):
 async def post_stop(request: Request, services: RequestServices) -> Response:
     """Stop all sharing that was agreed to with the sender of a letter, by the code on it.
 
-    JSON or a form. The answer is the same for every code that has the form of one.
+    JSON or a form. Whoever mistypes is told that nothing was stopped; of whom a code is, nobody.
     """
     refuse_from_elsewhere(request)
     form = is_form(request)
@@ -43,12 +43,13 @@ async def post_stop(request: Request, services: RequestServices) -> Response:
         raise RequestRefused(INVALID_CONTENT, (("code", "eight_characters"),))
     if not counts_code(request, services):
         raise RequestRefused(TOO_MANY)
-    await stop(services, code)
-    return answer({"state": "received"})
+    if not await stop(services, code):
+        raise RequestRefused(INVALID_CONTENT, (("code", "not_known"),))
+    return answer({"state": "stopped"})
 
 
-async def stop(services: Services, code: Code) -> None:
-    """Have it done, or noted that the code is nobody's, and tell neither.
+async def stop(services: Services, code: Code) -> bool:
+    """Have it done; false, and noted, where the code is nobody's.
 
     Raises what keeps a withdrawal from being written. While the log can not be written, it is
     kept, and done first.
@@ -56,13 +57,14 @@ async def stop(services: Services, code: Code) -> None:
     order = ByCode(services.keys.stopping.digest("", code))
     if not await _is_somebodys(services, order):
         await _note_wrong(services)
-        return
+        return False
     try:
         settled(await services.writer.run(stop_by_code, order))
     except Busy:
         if services.admission.frozen is None:
             raise
         await run_in_threadpool(services.spool.keep_code, order)
+    return True
 
 
 async def _note_wrong(services: Services) -> None:

@@ -14,7 +14,7 @@ from exchange import records, stop_codes
 from exchange.changing import Given
 from exchange.circumstances import circumstances_of
 from exchange.considering import Rulebook
-from exchange.proposing import file_of, proposed
+from exchange.proposing import proposed, summary_of
 from exchange.records import KnownClient
 from exchange.security.tokens import Caller
 from exchange.stop_codes import Meant
@@ -74,7 +74,7 @@ def give_consent(
     )
     if client.id == NOBODY or client.holder != controller:
         return _refuse(caller, NOBODY, Refused(Reason.NOT_THE_HOLDER))
-    filed = file_of(tx, client)
+    filed = summary_of(tx, client)
     known = circumstances_of(tx, client, filed.sections)
     try:
         terms = read_terms(
@@ -138,7 +138,8 @@ def _record(
         consent=consent,
         terms=terms,
         code=order.code,
-        codes=tx.vault.codes(client.id),
+        codes=tx.vault.codes,
+        client=client.id,
     )
     event = ConsentGiven(
         application=caller.application,

@@ -137,12 +137,14 @@ def _preview(tx: Transaction, client: KnownClient, share: Share) -> Preview:
         protocol=None if decision.flow is None else decision.flow.agreement,
         sections=share.considered.sections,
         release=release,
-        may=_may(share.grants, request.recipient),
+        may=_may(share.grants, request.recipient, share.facts.denied),
         withheld=_withheld(share.grants, share.facts, request.purpose, decision.fields),
     )
 
 
-def _may(grants: tuple[Grant, ...], recipient: OrganisationId) -> dict[FieldId, str]:
+def _may(
+    grants: tuple[Grant, ...], recipient: OrganisationId, denied: frozenset[FieldId]
+) -> dict[FieldId, str]:
     finest: dict[FieldId, str] = {}
     fields = summary_model().fields
     for grant in grants:
@@ -150,7 +152,7 @@ def _may(grants: tuple[Grant, ...], recipient: OrganisationId) -> dict[FieldId, 
             for field, level in bound.levels if recipient in bound.recipients else ():
                 scale = fields[field].precision
                 finest[field] = min(level, finest.get(field, level), key=scale.index)
-    return dict(sorted(finest.items()))
+    return {field: level for field, level in sorted(finest.items()) if field not in denied}
 
 
 def _withheld(

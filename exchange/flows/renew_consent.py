@@ -111,7 +111,8 @@ def renew_consent(
         consent=order.consent,
         terms=changed.terms,
         code=order.code,
-        codes=tx.vault.codes(changed.client),
+        codes=tx.vault.codes,
+        client=changed.client,
     )
     events = _events(caller, order.consent, changed, was_held=was_held)
     return Outcome(Renewed(order.consent, changed, receipts[-1], code), events)
@@ -132,7 +133,7 @@ def _read(tx: Transaction, caller: Caller, order: RenewalOrder, rulebook: Rulebo
     renewal = read_renewal(order.body, at=tx.at, notice_known=known, detained=detained)
 
     def bind(terms: Terms) -> Terms:
-        return bound_anew(tx, rulebook, client, order.consent, terms)
+        return bound_anew(tx, rulebook, client, terms)
 
     return replace(renewal, bind=bind)
 

@@ -57,7 +57,7 @@ async def get_stop_in(language: Language) -> HTMLResponse:
 async def post_stop_in(
     language: Language, request: Request, services: RequestServices
 ) -> HTMLResponse:
-    """Stop, and say so. The page is the same for every code that has the form of one."""
+    """Stop, and say so; or say that nothing was stopped, where nobody has that code."""
     language = _known(language)
     refuse_from_elsewhere(request)
     said = await fields_of(request, frozenset({"code"}))
@@ -67,11 +67,11 @@ async def post_stop_in(
     if not counts_code(request, services):
         return _page(language, "wait", 429, {"Retry-After": "60"})
     try:
-        await stop(services, code)
+        known = await stop(services, code)
     except UNDONE as error:
         log.error("withdrawal.undone", reason=type(error).__name__)
         return _page(language, "undone", 503, {"Retry-After": "1"})
-    return _page(language, "stopped")
+    return _page(language, "stopped") if known else _page(language, "unknown", 422)
 
 
 def _known(language: str) -> str:

@@ -41,8 +41,10 @@ def test_the_page_stops_in_two_steps_without_a_script_and_names_nobody(broker: B
 
     assert (typo.status_code, words("fr")["again"] in typo.text) == (422, True)
     assert "<b>7K4M" not in typo.text
-    assert (wrong.status_code, wrong.text) == (200, right.text)
-    assert words("fr")["stopped"] in right.text
+    # Who believes that it has stopped, and it has not, is worse off than without the page.
+    assert (wrong.status_code, words("fr")["unknown"] in wrong.text) == (422, True)
+    assert words("fr")["stopped"] not in wrong.text
+    assert (right.status_code, words("fr")["stopped"] in right.text) == (200, True)
     assert code not in right.text
     assert set(states(story)) == {"withdrawn"}
     over = [somebody.post("/stop/tr", data={"code": WRONG}) for _ in range(CODE_TRIES)]
