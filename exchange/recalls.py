@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Connection,
+    ForeignKeyConstraint,
     Index,
     bindparam,
     delete,
@@ -71,6 +72,12 @@ class RecallRow(SQLModel, table=True):
 
     __tablename__ = "recall"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["shard", "client"], ["client.shard", "client.id"], name="fk_recall_client"
+        ),
+        ForeignKeyConstraint(
+            ["shard", "consent"], ["consent.shard", "consent.id"], name="fk_recall_consent"
+        ),
         Index("uq_recall_round", "shard", "round", "recipient", "purpose", unique=True),
         Index("ix_recall_inbox", "shard", "recipient", "made_at", "id"),
         Index("ix_recall_outbox", "shard", "controller", "made_at", "id"),
@@ -152,6 +159,12 @@ class RoundRow(SQLModel, table=True):
 
     __tablename__ = "recall_round"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["shard", "client"], ["client.shard", "client.id"], name="fk_recall_round_client"
+        ),
+        ForeignKeyConstraint(
+            ["shard", "consent"], ["consent.shard", "consent.id"], name="fk_recall_round_consent"
+        ),
         Index("ix_recall_round_client", "shard", "client"),
         Index("ix_recall_round_tried", "shard", "tried_at", "id"),
         CheckConstraint("length(id) = 36", name="ck_recall_round_id"),

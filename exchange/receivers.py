@@ -11,6 +11,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Connection,
+    ForeignKeyConstraint,
     Index,
     String,
     bindparam,
@@ -40,6 +41,12 @@ class Received(SQLModel, table=True):
 
     __tablename__ = "received"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["shard", "client"], ["client.shard", "client.id"], name="fk_received_client"
+        ),
+        ForeignKeyConstraint(
+            ["shard", "consent"], ["consent.shard", "consent.id"], name="fk_received_consent"
+        ),
         Index("ix_received_consent", "shard", "consent", "recipient"),
         CheckConstraint("length(client) BETWEEN 1 AND 60", name="ck_received_client"),
         CheckConstraint("length(recipient) BETWEEN 1 AND 60", name="ck_received_recipient"),

@@ -6,7 +6,15 @@ Never commits. A code is found by its hash; who has the table alone can try none
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, CheckConstraint, Connection, Index, delete, select
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Connection,
+    ForeignKeyConstraint,
+    Index,
+    delete,
+    select,
+)
 from sqlmodel import Field, SQLModel, col
 
 from audit.prepared import Prepared, together
@@ -23,6 +31,12 @@ class WithdrawalCode(SQLModel, table=True):
 
     __tablename__ = "withdrawal_code"
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["shard", "client"], ["client.shard", "client.id"], name="fk_withdrawal_code_client"
+        ),
+        ForeignKeyConstraint(
+            ["shard", "consent"], ["consent.shard", "consent.id"], name="fk_withdrawal_code_consent"
+        ),
         Index("ix_withdrawal_code_client", "shard", "client"),
         CheckConstraint("length(digest) = 32", name="ck_withdrawal_code_digest"),
         CheckConstraint("length(consent) BETWEEN 1 AND 60", name="ck_withdrawal_code_consent"),

@@ -61,6 +61,12 @@ def upgrade() -> None:
         sa.CheckConstraint("length(recipient) BETWEEN 1 AND 60", name="ck_recall_recipient"),
         sa.CheckConstraint("length(round) = 36", name="ck_recall_round"),
         sa.CheckConstraint("length(until) = 10", name="ck_recall_until"),
+        sa.ForeignKeyConstraint(
+            ["shard", "client"], ["client.shard", "client.id"], name="fk_recall_client"
+        ),
+        sa.ForeignKeyConstraint(
+            ["shard", "consent"], ["consent.shard", "consent.id"], name="fk_recall_consent"
+        ),
         sa.PrimaryKeyConstraint("shard", "id", name="pk_recall"),
     )
     op.create_index("ix_recall_client", "recall", ["shard", "client", "recipient"], unique=False)
@@ -95,6 +101,12 @@ def upgrade() -> None:
         sa.CheckConstraint("length(handovers_after) <= 36", name="ck_recall_round_handovers"),
         sa.CheckConstraint("length(id) = 36", name="ck_recall_round_id"),
         sa.CheckConstraint("length(recipients_after) <= 70", name="ck_recall_round_recipients"),
+        sa.ForeignKeyConstraint(
+            ["shard", "client"], ["client.shard", "client.id"], name="fk_recall_round_client"
+        ),
+        sa.ForeignKeyConstraint(
+            ["shard", "consent"], ["consent.shard", "consent.id"], name="fk_recall_round_consent"
+        ),
         sa.PrimaryKeyConstraint("shard", "id", name="pk_recall_round"),
     )
     op.create_index("ix_recall_round_client", "recall_round", ["shard", "client"], unique=False)
@@ -115,6 +127,12 @@ def upgrade() -> None:
         sa.CheckConstraint("length(grant_id) BETWEEN 1 AND 20", name="ck_received_grant_id"),
         sa.CheckConstraint("length(purpose) BETWEEN 2 AND 4", name="ck_received_purpose"),
         sa.CheckConstraint("length(recipient) BETWEEN 1 AND 60", name="ck_received_recipient"),
+        sa.ForeignKeyConstraint(
+            ["shard", "client"], ["client.shard", "client.id"], name="fk_received_client"
+        ),
+        sa.ForeignKeyConstraint(
+            ["shard", "consent"], ["consent.shard", "consent.id"], name="fk_received_consent"
+        ),
         sa.PrimaryKeyConstraint(
             "shard", "client", "recipient", "consent", "grant_id", name="pk_received"
         ),
@@ -136,6 +154,12 @@ def upgrade() -> None:
             "length(controller) BETWEEN 1 AND 60", name="ck_withdrawal_code_controller"
         ),
         sa.CheckConstraint("length(digest) = 32", name="ck_withdrawal_code_digest"),
+        sa.ForeignKeyConstraint(
+            ["shard", "client"], ["client.shard", "client.id"], name="fk_withdrawal_code_client"
+        ),
+        sa.ForeignKeyConstraint(
+            ["shard", "consent"], ["consent.shard", "consent.id"], name="fk_withdrawal_code_consent"
+        ),
         sa.PrimaryKeyConstraint("shard", "digest", name="pk_withdrawal_code"),
     )
     op.create_index(
