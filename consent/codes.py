@@ -7,6 +7,7 @@ for, so that a code for one consent, or for one act, opens no other.
 
 import hmac
 import secrets
+import unicodedata
 from dataclasses import dataclass
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -59,11 +60,19 @@ def make() -> Code:
 def code_in(typed: str) -> Code | None:
     """The code that somebody typed; nothing for what can not be one.
 
-    Small letters are capitals, O is 0, I and L are 1; hyphens and spaces do not count.
+    Small letters are capitals, O is 0, I and L are 1; hyphens, dashes and spaces do not count,
+    and the digits of other scripts are read as ours.
     """
-    text = typed.upper().translate(_READ_AS)
+    text = "".join(map(_read, typed.upper())).translate(_READ_AS)
     fits = len(text) == LENGTH and all(each in ALPHABET for each in text)
     return Code(text) if fits else None
+
+
+def _read(character: str) -> str:
+    if character.isspace() or unicodedata.category(character) in ("Pd", "Cf"):
+        return ""
+    digit = unicodedata.decimal(character, None)
+    return character if digit is None else str(digit)
 
 
 def worn_out(tries: int) -> bool:

@@ -61,7 +61,8 @@ def renewed(terms: Terms, renewal: Renewal, moment: int, mergers: Mergers = NONE
     """The terms on another notice and evidence. What was withdrawn stays so.
 
     Whether the client must confirm it goes by the new evidence alone: a yes by word of mouth
-    takes the place of a signature, and one with a signature is confirmed by it.
+    takes the place of a signature, and one with a signature is confirmed by it. What still
+    waits to be confirmed gains no time by being said once more.
     """
     said = replace(
         terms,
@@ -71,6 +72,9 @@ def renewed(terms: Terms, renewal: Renewal, moment: int, mergers: Mergers = NONE
         grants=tuple(_renewed_grant(grant, renewal, moment, mergers) for grant in terms.grants),
     )
     said = awaiting(said, moment)
+    waits = terms.confirm_by
+    if said.confirm_by is not None and waits is not None and moment < waits:
+        said = replace(said, confirm_by=min(waits, said.confirm_by))
     return renewal.bind(said) if renewal.bind else said
 
 

@@ -25,13 +25,11 @@ from audit.regaining import People, Regained, Surveyed, regain, survey
 from audit.sealing import text_of
 from audit.signer import origin_of
 from audit.verify import Bundle, Unfit
-from consent import proof_records
-from consent import records as consents
 from consent.belgian_time import time_of
-from exchange import handovers, installation
-from exchange import records as clients
+from exchange import installation
 from exchange.database import take_all_the_time
 from exchange.flows.suspend_consents import suspend_consents
+from exchange.forgetting import forget_client
 from exchange.notary import witness_policy
 from exchange.operations import OperationRefused
 from exchange.restoring import WAIT, last_head, transaction_for
@@ -166,10 +164,7 @@ def _written(
 def _forget(connection: Connection, key_id: bytes) -> int:
     """Whose key was destroyed in the lost range is erased again; how many parts that took."""
     client = ClientId(text_of(key_id))
-    handovers.forget_client(connection, shard=SHARD, client=client)
-    proof_records.forget_client(connection, shard=SHARD, client=client)
-    consents.forget_client(connection, shard=SHARD, client=client)
-    clients.forget_client(connection, shard=SHARD, client=client)
+    forget_client(connection, shard=SHARD, client=client)
     besides = erasure.unfound(lambda: nullcontext(connection), shard=SHARD, key_id=key_id)
     return erasure.shred(connection, shard=SHARD, key_id=key_id, besides=besides)
 

@@ -23,7 +23,7 @@ def at_most(request: ReleaseRequest, facts: Facts, grant: GrantFacts, decide: De
 
     What may be otherwise tomorrow without anybody changing a rule is left out of it: that the
     grant has not begun, that the client restricted the processing, that a text is stopped,
-    that there is no care relation yet.
+    that there is no care relation yet. So are denials: they hold by themselves, for ever.
     """
     finest: dict[FieldId, str] = {}
     alone = replace(
@@ -33,6 +33,7 @@ def at_most(request: ReleaseRequest, facts: Facts, grant: GrantFacts, decide: De
         blocked=False,
         care_relation=True,
         quarantined=frozenset(),
+        denied=frozenset(),
     )
     for flow in facts.flows:
         decision = decide(request, replace(alone, flows=(flow,)))

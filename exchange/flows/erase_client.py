@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from audit import erasure, retention, search, subjects
 from audit.events import Actor, ClientRefused, SubjectErased
 from audit.search import Filter
-from consent import held, proof_records, requests
-from consent import records as consents
 from consent.belgian_time import time_of
-from exchange import handovers, recalls, receivers, records, stop_codes
+from exchange import records
 from exchange.considering import record_of
+from exchange.forgetting import forget_client
 from exchange.records import KnownClient
 from exchange.transaction import Outcome, Transaction
 from policies.decision import Refused
@@ -56,12 +55,7 @@ def erase_client(tx: Transaction, order: Erasure) -> Outcome[Erased]:
         return _refuse(order, client.id, Reason.SUBJECT_RESTRICTED, until)
     key_id = bytes.fromhex(client.id.replace("-", ""))
     parts = erasure.shred(tx.connection, shard=tx.shard, key_id=key_id, besides=order.besides)
-    recipients = handovers.forget_client(tx.connection, shard=tx.shard, client=client.id)
-    for part in (held, proof_records, recalls, receivers, stop_codes):
-        part.forget_client(tx.connection, shard=tx.shard, client=client.id)
-    consents.forget_client(tx.connection, shard=tx.shard, client=client.id)
-    requests.forget_client(tx.connection, shard=tx.shard, client=client.id)
-    records.forget_client(tx.connection, shard=tx.shard, client=client.id)
+    recipients = forget_client(tx.connection, shard=tx.shard, client=client.id)
     told = tx.keys.destroy(tx.connection, key_id)
     event = SubjectErased(kf=told, n=parts, lb=order.basis, rq=order.request)
     return Outcome(Erased(parts, recipients), (event,))

@@ -161,7 +161,8 @@ def test_each_state_has_its_term_of_dpv(state: ConsentState) -> None:
 
 
 def test_a_guardian_is_told_to_have_spoken_and_a_capable_minor_speaks_alone() -> None:
-    guarded = record(terms(capacity={"type": "guardian"}))
+    mandate = {"sha256": "d" * 64, "purposes": ["P2"]}
+    guarded = record(terms(capacity={"type": "guardian", "mandate": mandate}))
     minor = record(terms(capacity=MINOR, born=MINOR_BORN))
 
     (by_guardian,), (by_minor,) = guarded["dpv:hasConsentStatus"], minor["dpv:hasConsentStatus"]

@@ -102,6 +102,7 @@ def test_a_consent_that_ends_with_an_event_names_no_last_day() -> None:
 def test_a_partnership_and_a_category_are_named_by_what_they_are() -> None:
     said = terms(
         controller=OrganisationId("ocmw-kortrijk"),
+        functions=["explicit_mandate"],
         grants=[grant(purpose="P3", recipient="partnership:lp-zuid-wvl@2026-10-01")],
     )
 

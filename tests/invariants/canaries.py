@@ -139,7 +139,11 @@ def _sections() -> dict[str, dict[str, Any]]:
 
 def _consent() -> dict[str, Any]:
     consent = copy.deepcopy(dict(samples()["cl-0005"].consent))
-    consent["evidence"] = {"method": "oral_witnessed", "witness": PERSONAL["witness"]}
+    consent["evidence"] = {
+        "method": "oral_witnessed",
+        "witness": PERSONAL["witness"],
+        "freedom_check": {"asked_alone": True, "no_effect_on_regime_stated": True},
+    }
     return consent
 
 
@@ -200,7 +204,14 @@ def _blunder(broker: Broker, flight: Flight) -> None:
     for path, methods in broker.app.openapi()["paths"].items():
         of_the_log = dict.fromkeys(("index", "level", "log", "place"), name)
         place = path.replace("{place:path}", "{place}").format(
-            client=name, consent=number, handover=name, request=name, **of_the_log
+            client=name,
+            consent=number,
+            handover=name,
+            request=name,
+            recall=name,
+            basis=name,
+            language=name,
+            **of_the_log,
         )
         for method in methods:
             for client, (content, kind) in zip(cycle(clients), _MISTAKES, strict=False):

@@ -20,13 +20,13 @@ from tests.builders import Broker
 from tests.invariants.canaries import IDENTITY, NOTE, PERSONAL, Flight, flown, found_in
 from tests.invariants.stored import plain, rows
 
-OURS = frozenset({"client", "consent", "handover", "request"})
+OURS = frozenset({"client", "consent", "handover", "request", "recall", "basis"})
 """Names in paths: each stands for an opaque id."""
 
-OF_THE_LOG = frozenset({"index", "log", "level", "place"})
+OF_THE_LOG = frozenset({"index", "log", "level", "place", "language"})
 """Where something stands in the log: numbers, and the log's own name."""
 
-QUERIES = {"as", "box", "state", "cursor", "limit"}
+QUERIES = {"as", "box", "state", "which", "cursor", "limit"}
 
 
 @pytest.fixture(scope="module")

@@ -58,9 +58,9 @@ def test_who_leaves_reads_nothing_from_midnight_of_that_day(broker: Broker) -> N
             member["until"] = "2026-12-01"
     documents = {"partnership": {"lp-zuid-wvl": partnership}}
     broker.services.writer.submit(apply_documents, documents).result()
+    may_receive(broker, "clb-zuidwest")
     handle, _ = agreed(broker, "2026-11-02", "2027-04-01")
     handover = broker.related(SAMPLE.holder, handle, "clb-zuidwest", "P3")
-    may_receive(broker, "clb-zuidwest")
 
     broker.clock.move(MIDNIGHT - MOMENT)
     before = why_not(broker, handover, "clb-zuidwest")

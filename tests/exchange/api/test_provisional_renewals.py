@@ -101,3 +101,11 @@ def claims(receipt: str) -> dict[str, Any]:
     body = receipt.split(".")[1]
     found: dict[str, Any] = json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     return found
+
+
+def test_what_waits_to_be_confirmed_gains_no_time_by_being_said_once_more(broker: Broker) -> None:
+    story = given(broker)
+    first = renewed(story, evidence=BY_WORD)["confirm_by"]
+    broker.clock.move(timedelta(days=13))
+
+    assert renewed(story, evidence=BY_WORD)["confirm_by"] == first
