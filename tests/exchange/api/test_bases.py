@@ -369,3 +369,16 @@ def test_after_a_loss_no_basis_counts_until_it_is_recorded_anew(file: File) -> N
     file.uniform()
     assert file.recorded().status_code == 201
     assert file.fetch().status_code == 200
+
+
+def test_an_unrelated_withdrawal_leaves_what_rests_on_a_basis(file: File) -> None:
+    file.standing()
+    body = dict(SAMPLE.consent) | {"grants": [consent_to("P6")], "denials": []}
+    told = file.broker.as_(HOLDER).post(f"/v1/clients/{file.handle}/consents", json=body)
+    consent = told.json()["consent"]
+
+    body = {"via": "portal"}
+    done = file.broker.as_(HOLDER).post(f"/v1/consents/{consent}/withdrawal", json=body)
+
+    assert done.is_success
+    assert file.fetch().status_code == 200
