@@ -382,3 +382,13 @@ def test_an_unrelated_withdrawal_leaves_what_rests_on_a_basis(file: File) -> Non
 
     assert done.is_success
     assert file.fetch().status_code == 200
+
+
+def test_an_objection_to_one_basis_stops_every_other_for_the_same(file: File) -> None:
+    basis = file.recorded().json()["basis"]
+    file.standing(**MANDATE)
+    assert file.fetch().status_code == 200
+
+    file.post(f"/{basis}/objection")
+
+    file.uniform()
