@@ -85,13 +85,14 @@ class SummaryViewed(PersonEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HandoverOffered(PersonEvent):
-    """A handover waits for its recipient; no data has left."""
+    """A handover waits for its recipient; no data has left. `basis`: where no consent stands."""
 
     kind, outcome = "handover.offered", "permit"
     handover: str
     reason: str = "OK"
     consents: tuple[str, ...] = ()
     grants: tuple[str, ...] = ()
+    basis: str | None = None
     protocol: str | None = None
     trace: Trace = ()
     deadline: str | None = None

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 
 from exchange.api import (
     audit,
+    bases,
     clients,
     consent_changes,
     consent_records,
@@ -98,6 +99,7 @@ def create_app(services: Services) -> FastAPI:
         handovers,
         clients,
         exclusions,
+        bases,
         consents,
         consent_requests,
         consent_records,

@@ -13,6 +13,7 @@ from consent.content import EVERY_SECTION, denied_fields
 from consent.recipients import Asking
 from consent.standing import ConsentFacts
 from exchange import records
+from exchange.bases import Basis, basis_in, facts_of, live_basis
 from exchange.handovers import OPEN_FOR, Relation, relations_in
 from exchange.records import KnownClient, SealedSection
 from exchange.security.vault import Vault
@@ -21,7 +22,7 @@ from policies.decision import Decision, Facts, RecipientFacts, ReleaseRequest
 from policies.deposit import Deposited
 from policies.gates import Decider
 from policies.insz import check_insz
-from policies.minimisation import asked
+from policies.minimisation import asked, said_no
 from policies.text_scan import stopped_sections
 from policies.vocabulary import (
     NOBODY,
@@ -61,16 +62,22 @@ class Rulebook:
 class ClientRecord:
     """What is sealed in a client's row: who they say they are, internal flags, whom they keep out.
 
-    `kept_out` holds members of staff as `person` names them.
+    `kept_out` holds members of staff as `person` names them; `bases` what the holder may rest
+    a release on beside consent, the oldest first.
     """
 
     identity: dict[str, str]
     flags: frozenset[str]
     kept_out: frozenset[str] = frozenset()
+    bases: tuple[Basis, ...] = ()
 
     def to_bytes(self) -> bytes:
         body: dict[str, Any] = {"flags": sorted(self.flags), "identity": self.identity}
-        return to_json(body | ({"kept_out": sorted(self.kept_out)} if self.kept_out else {}))
+        if self.kept_out:
+            body["kept_out"] = sorted(self.kept_out)
+        if self.bases:
+            body["bases"] = [each.to_json() for each in self.bases]
+        return to_json(body)
 
 
 def person(organisation: OrganisationId, member: str) -> str:
@@ -89,6 +96,7 @@ class Considered:
     grants: tuple[GrantId, ...]
     sections: tuple[SealedSection, ...]
     flags: frozenset[str]
+    basis: Basis | None = None
 
     @property
     def masked(self) -> bool:
@@ -108,7 +116,8 @@ def opened_record(vault: Vault, client: KnownClient) -> ClientRecord:
         return ClientRecord({}, frozenset())
     body = json.loads(vault.open(client.id, client.sealed, "client"))
     kept_out = frozenset(body.get("kept_out", ()))
-    return ClientRecord(body["identity"], frozenset(body["flags"]), kept_out)
+    bases = tuple(map(basis_in, body.get("bases", ())))
+    return ClientRecord(body["identity"], frozenset(body["flags"]), kept_out, bases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +172,11 @@ def consider(
     facts = facts_for(
         tx, rulebook, request, client, known.sections, consents, flags, care_relation=care_relation
     )
-    return considered_on(rulebook, request, facts, consents, known.sections, flags)
+    basis = _basis(tx, client, record, request.recipient, request.purpose)
+    if basis is not None:
+        facts = replace(facts, basis=facts_of(basis))
+    considered = considered_on(rulebook, request, facts, consents, known.sections, flags)
+    return replace(considered, basis=basis) if considered.decision.on_basis else considered
 
 
 def facts_for(
@@ -225,9 +238,22 @@ def sections_asked(request: ReleaseRequest) -> tuple[str, ...]:
 
 
 def covered(tx: Transaction, client: KnownClient, recipient: OrganisationId, purpose: str) -> bool:
-    """Whether some grant of the client still lets this recipient read for this purpose."""
+    """Whether a grant, or a basis beside consent, still lets this recipient read for this purpose.
+
+    As far as that can be told without deciding: a basis may yet fall to secrecy.
+    """
     consents = _consents(tx, client, asking_for(tx, client, recipient, purpose, None), None)
-    return any(grant.ended is None for grant in consents.grants)
+    if any(grant.ended is None for grant in consents.grants):
+        return True
+    if said_no(consents.grants, refused=consents.refused):
+        return False
+    return _basis(tx, client, record_of(tx, client), recipient, purpose) is not None
+
+
+def stopped(tx: Transaction, client: KnownClient, recipient: OrganisationId, purpose: str) -> bool:
+    """Whether a no of the client stands for this recipient and purpose, or a yes is on hold."""
+    consents = _consents(tx, client, asking_for(tx, client, recipient, purpose, None), None)
+    return said_no(consents.grants, refused=consents.refused)
 
 
 def grants_covering(
@@ -254,6 +280,26 @@ def asking_for(
         purpose=purpose,
         partnerships=tx.directory.members_at,
         happened={} if first_contact_at is None else {"first_contact": first_contact_at},
+    )
+
+
+def _basis(
+    tx: Transaction,
+    client: KnownClient,
+    record: ClientRecord,
+    recipient: OrganisationId,
+    purpose: str,
+) -> Basis | None:
+    if not record.bases:
+        return None
+    return live_basis(
+        record.bases,
+        tx.directory,
+        holder=client.holder,
+        recipient=recipient,
+        purpose=purpose,
+        now=tx.now,
+        day=tx.day,
     )
 
 

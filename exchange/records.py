@@ -240,6 +240,15 @@ def client_with_id(connection: Connection, *, shard: int, client: ClientId) -> K
     return _known(connection.execute(_BY_ID, {"shard": shard, "client": client}).all())
 
 
+def every_client(connection: Connection, *, shard: int) -> list[KnownClient]:
+    """All clients of the shard: for what is done once, while nothing else may be."""
+    every = select(col(Client.id), col(Client.holder), col(Client.summary_version))
+    rows = connection.execute(
+        every.add_columns(col(Client.sealed)).where(col(Client.shard) == shard)
+    )
+    return [_known([row]) for row in rows]
+
+
 def handle_of(
     connection: Connection, *, shard: int, client: ClientId, organisation: OrganisationId
 ) -> Handle | None:

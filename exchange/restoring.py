@@ -25,6 +25,7 @@ from audit.tree import EMPTY_ROOT
 from consent.belgian_time import instant, time_of
 from exchange import installation
 from exchange.database import Database, DatabaseOptions, take_all_the_time
+from exchange.flows.suspend_bases import suspend_bases
 from exchange.flows.suspend_consents import suspend_consents
 from exchange.operations import OperationRefused
 from exchange.services import SHARD, Services
@@ -119,6 +120,7 @@ def _begin(services: Services, reason: str, operators: tuple[str, str]) -> Begun
             held = suspend_consents(tx, reason)
             said = [AdminChanged(what="log", act="acknowledged", id=each) for each in operators]
             events = [Recorded(each, "") for each in (opened, *said)] + held.recorded()
+            events += suspend_bases(tx).recorded()
             log.append(connection, events, after=head, at=tx.at, keys=keys, policy=services.policy)
             keys.flush(connection)
             origin = origin_of(connection, SHARD)

@@ -96,6 +96,18 @@ class FlowFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class BasisFacts:
+    """What the holder may release on another basis than consent, by one agreement.
+
+    `shared`: the five conditions of shared secrecy were checked, and all of them hold.
+    """
+
+    fields: frozenset[FieldId]
+    agreement: AgreementId
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that a decision rests on, read in the transaction that records the decision.
 
@@ -104,7 +116,7 @@ class Facts:
     said no to this purpose and recipient. `any_agreement`: the recipient has some agreement
     in force for the purpose, whoever the holder is. `quarantined` are the sections whose
     text the scanner stops. `real_number`: the national number held is no test number, and
-    the broker is a demonstration.
+    the broker is a demonstration. `basis` is the one that stands beside consent, if any.
     """
 
     recipient: RecipientFacts
@@ -120,6 +132,7 @@ class Facts:
     refused: bool = False
     quarantined: frozenset[Section] = frozenset()
     real_number: bool = False
+    basis: BasisFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +142,7 @@ class Decision:
     With a `reason` nothing leaves; `told` is the part of it that depends on the asking
     organisation alone. `withheld` names what was asked for and stays behind, as far as its
     existence may be told; `filtered` counts all of it. `rests_on` are positions in
-    `Facts.grants`.
+    `Facts.grants`; `on_basis`: it rests on the basis beside consent instead, and on no grant.
     """
 
     reason: Reason | None
@@ -142,3 +155,4 @@ class Decision:
     rests_on: tuple[int, ...] = ()
     precision: Precision = ()
     flow: FlowFacts | None = None
+    on_basis: bool = False

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from policies.decision import Decision, Facts, RecipientFacts, ReleaseRequest
 from policies.minimisation import (
+    ON_BASIS,
     asked,
     flows_for,
     granted,
@@ -73,7 +74,7 @@ def the_denials_leave_something(request: ReleaseRequest, facts: Facts) -> Reason
 
 
 def a_grant_is_live(request: ReleaseRequest, facts: Facts) -> Reason | None:
-    """Some grant stands that allows the operation; if none, say what became of the last."""
+    """Some grant, or a basis beside consent, allows it; if none, what became of the last grant."""
     if usable(request, facts):
         return None
     fallen = Reason.CONSENT_REFUSED if facts.refused else Reason.NO_CONSENT
@@ -208,7 +209,8 @@ def _cut(request: ReleaseRequest, facts: Facts, overlay: Overlay) -> Decision:
         sections=sections,
         withheld=withheld,
         filtered=filtered,
-        rests_on=tuple(at for at, _ in rest.gives),
+        rests_on=tuple(at for at, _ in rest.gives if at != ON_BASIS),
+        on_basis=any(at == ON_BASIS for at, _ in rest.gives),
         precision=precision_of(facts, rest),
         flow=rest.flow,
     )

@@ -7,13 +7,31 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from policies.decision import Facts, FlowFacts, GrantFacts, Precision, ReleaseRequest
+from policies.decision import (
+    BasisFacts,
+    Facts,
+    FlowFacts,
+    GrantFacts,
+    Precision,
+    ReleaseRequest,
+)
 from policies.purposes import asked_by_default, implied_by, may_use, profile
 from policies.reduction import effective_precision
 from policies.summary_model import fields_of, hidden, summary_model
 from policies.vocabulary import FieldId, Reason, Section
 
 NOTHING: frozenset[FieldId] = frozenset()
+ON_BASIS = -1
+"""The position of what the basis beside consent gives: behind no grant."""
+
+_THE_CLIENTS_NO = frozenset(
+    {
+        Reason.CONSENT_WITHDRAWN,
+        Reason.CONSENT_REFUSED,
+        Reason.CONSENT_SUSPENDED,
+        Reason.CAPACITY_CHANGED_AGE18,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +55,37 @@ def asked(request: ReleaseRequest) -> frozenset[Section]:
     return asked_by_default(request.purpose) if request.sections is None else request.sections
 
 
+def said_no(grants: Iterable[GrantFacts], *, refused: bool) -> bool:
+    """Whether a no of the client stands for this recipient and purpose, or a yes is on hold.
+
+    One grant that was taken back is enough, whatever else was given: no basis goes round it.
+    """
+    return refused or any(each.ended in _THE_CLIENTS_NO for each in grants)
+
+
+def basis_of(facts: Facts) -> BasisFacts | None:
+    """The basis that counts beside consent: only where no consent stands and no no.
+
+    Where the holder has professional secrecy it counts towards who has it too, and when the
+    five conditions of sharing it were checked (be-secrecy, be-secrecy-shared).
+    """
+    basis = facts.basis
+    if basis is None or any(each.ended is None for each in facts.grants):
+        return None
+    if facts.holder_secrecy and not (facts.recipient.secrecy and basis.shared):
+        return None
+    return None if said_no(facts.grants, refused=facts.refused) else basis
+
+
 def usable(request: ReleaseRequest, facts: Facts) -> dict[int, GrantFacts]:
     """The live grants that allow the operation, by their position in the facts.
 
     Where the holder has professional secrecy and the recipient has not, only those count by
-    which the client frees the holder from it (be-secrecy).
+    which the client frees the holder from it (be-secrecy). Where there is none, what the basis
+    gives that counts beside consent.
     """
+    if basis := basis_of(facts):
+        return {ON_BASIS: _as_grant(basis)}
     allowing = implied_by(request.operation)
     freed = facts.holder_secrecy and not facts.recipient.secrecy
     return {
@@ -64,9 +107,15 @@ def granted(request: ReleaseRequest, facts: Facts) -> dict[int, frozenset[FieldI
 
 
 def flows_for(request: ReleaseRequest, facts: Facts) -> tuple[FlowFacts, ...]:
-    """The flows in force that allow the operation."""
+    """The flows in force that allow the operation; on a basis, those of its own agreement."""
     allowing = implied_by(request.operation)
-    return tuple(each for each in facts.flows if not allowing.isdisjoint(each.operations))
+    basis = basis_of(facts)
+    return tuple(
+        each
+        for each in facts.flows
+        if not allowing.isdisjoint(each.operations)
+        and (basis is None or each.agreement == basis.agreement)
+    )
 
 
 def remainder(request: ReleaseRequest, facts: Facts, forbidden: Mapping[Section, str]) -> Remainder:
@@ -138,12 +187,21 @@ def precision_of(facts: Facts, rest: Remainder) -> Precision:
     The finest that the grants rested on ask for, and never finer than the flow allows.
     """
     caps = dict(rest.flow.caps) if rest.flow else {}
-    grants = [(fields, dict(facts.grants[at].precision)) for at, fields in rest.gives]
+    grants = [
+        (fields, {} if at == ON_BASIS else dict(facts.grants[at].precision))
+        for at, fields in rest.gives
+    ]
     levels: list[tuple[FieldId, str]] = []
     for field in sorted(rest.fields & _reducible()):
         asked_for = [each.get(field) for fields, each in grants if field in fields]
         levels.append((field, effective_precision(field, asked_for, caps.get(field))))
     return tuple(levels)
+
+
+@lru_cache(maxsize=256)
+def _as_grant(basis: BasisFacts) -> GrantFacts:
+    """It names nothing by itself: so nothing that must be named leaves on it."""
+    return GrantFacts(basis.fields, frozenset(), (), frozenset(), None, secrecy_release=False)
 
 
 def _kept_back(facts: Facts, forbidden: Iterable[Section]) -> frozenset[Section]:

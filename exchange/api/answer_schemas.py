@@ -8,7 +8,9 @@ from consent.ending import Because
 from consent.forms import DENIAL, GRANT, REFUSAL
 from consent.shape import shape_schema
 from exchange.api.forms import CONSENT, HANDLE
+from exchange.bases import BasisState
 from exchange.recalls import LAWS, RecallOutcome, RecallState
+from policies.bases import BasisKind, Condition
 from policies.summary_model import summary_model
 from policies.vocabulary import ConsentState, HandoverState, Reason, Section
 
@@ -109,6 +111,23 @@ SUMMARY_SECTIONS: Schema = {"$ref": "#/components/schemas/SummarySections"}
 
 REGISTERED = whole(client=CLIENT, created=TRUTH)
 FLAGGED = whole(flags=many(word("high_risk", "restricted", "deceased", "under_inquiry")))
+_BASIS = whole(
+    basis=ID,
+    state=word(*BasisState),
+    why=TEXT,
+    kind=word(*BasisKind),
+    recipient=text("^org:[a-z0-9][a-z0-9-]{1,39}$"),
+    purpose=PURPOSE,
+    agreement=TEXT,
+    reference=TEXT,
+    until=maybe(DAY),
+    conditions=many(word(*Condition)),
+    checked_by=maybe(TEXT),
+    recorded=INSTANT,
+    changed=INSTANT,
+)
+BASIS = more(_BASIS, **{"from": maybe(DAY)})
+BASES = whole(bases=many(BASIS))
 DISCLOSED = whole(client=CLIENT, audit=ENTRY)
 DEPOSITED = whole(version=WHOLE, stored=WHOLE, dropped=many(TEXT), quarantined=many(TEXT))
 OWN_COPY = whole(client=CLIENT, version=WHOLE, sections=SUMMARY_SECTIONS)
@@ -297,10 +316,11 @@ SUMMARY = whole(
     precision={"type": "object", "additionalProperties": TEXT},
     obligations=whole(erase_by=DAY, onward=TRUTH),
     grounds=whole(
-        ("consent", "protocol"),
+        ("consent", "basis", "protocol"),
         purpose=PURPOSE,
         grants=many(TEXT),
         consent=CONSENT_ID,
+        basis=whole(("reference",), kind=word(*BasisKind), reference=TEXT),
         protocol=TEXT,
     ),
     audit=ENTRY,

@@ -88,6 +88,7 @@ _STEP = _for("handover", Tenant.PARTY, Rate.CHANGES, Data.CODES)
 _CHANGE = _for("consent", Tenant.HOLDER, Rate.CHANGES, Data.CODES)
 _OPEN = _for("", Tenant.NOBODY, Rate.PUBLIC, Data.PUBLIC)
 _STOP = _for("", Tenant.NOBODY, Rate.WITHDRAWALS, Data.NONE)
+_BASIS = _for("consent", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL)
 _PROBE = _for("", Tenant.NOBODY, Rate.PROBES, Data.NONE)
 
 DECLARED: Mapping[tuple[str, str], Declaration] = {
@@ -109,6 +110,13 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("POST", "/v1/clients/{client}/exclusions"): _for(
         "client", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL
     ),
+    ("POST", "/v1/clients/{client}/bases"): _BASIS,
+    ("GET", "/v1/clients/{client}/bases"): _for(
+        "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
+    ),
+    ("POST", "/v1/clients/{client}/bases/{basis}/end"): _BASIS,
+    ("POST", "/v1/clients/{client}/bases/{basis}/objection"): _BASIS,
+    ("POST", "/v1/clients/{client}/bases/{basis}/objection/answer"): _BASIS,
     ("POST", "/v1/clients/{client}/disclosures"): _for(
         "client", Tenant.HOLDER, Rate.CHANGES, Data.CODES
     ),

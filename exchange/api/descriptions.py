@@ -14,6 +14,7 @@ from exchange import problems
 from exchange.api import answer_schemas as schemas
 from exchange.api.answer_schemas import Schema
 from exchange.api.audit import NewExport, NewReceipt, NewSearch
+from exchange.api.bases import ClaimedBasis, ObjectionAnswer
 from exchange.api.clients import NewClient, NewDisclosure, NewFlags
 from exchange.api.consent_changes import (
     NewInvalidation,
@@ -172,6 +173,17 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
     ),
     ("PUT", "/v1/clients/{client}/flags"): Description(
         answers=_json(schemas.FLAGGED), body=NewFlags
+    ),
+    ("POST", "/v1/clients/{client}/bases"): Description(
+        answers=_json(schemas.BASIS, 201), body=ClaimedBasis
+    ),
+    ("GET", "/v1/clients/{client}/bases"): Description(answers=_json(schemas.BASES)),
+    ("POST", "/v1/clients/{client}/bases/{basis}/end"): Description(answers=_json(schemas.BASIS)),
+    ("POST", "/v1/clients/{client}/bases/{basis}/objection"): Description(
+        answers=_json(schemas.BASIS)
+    ),
+    ("POST", "/v1/clients/{client}/bases/{basis}/objection/answer"): Description(
+        answers=_json(schemas.BASIS), body=ObjectionAnswer
     ),
     ("POST", "/v1/clients/{client}/disclosures"): Description(
         answers=_json(schemas.DISCLOSED, 201), body=NewDisclosure

@@ -105,6 +105,10 @@ def _shown(services: Services, caller: Caller, released: Released, entry: Entry)
     grounds: dict[str, Any] = {"purpose": released.purpose, "grants": list(released.grants)}
     if released.consents:
         grounds["consent"] = released.consents[0]
+    if released.basis is not None:
+        grounds["basis"] = {"kind": released.basis.claim.kind}
+        if not released.masked:
+            grounds["basis"]["reference"] = released.basis.reference
     if decision.flow is not None and not released.masked:
         # The agreement is public and names both parties: it would unmask the sender.
         grounds["protocol"] = decision.flow.agreement

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from audit.events import Actor, SummaryRefused, SummaryReleased
 from consent import register
 from exchange import handovers, receivers, records
+from exchange.bases import Basis
 from exchange.considering import Considered, Rulebook, consider, on_file, person, sections_asked
 from exchange.handovers import Relation
 from exchange.records import KnownClient, SealedSection
@@ -51,6 +52,7 @@ class Released:
     decision: Decision
     consents: tuple[ConsentId, ...]
     grants: tuple[GrantId, ...]
+    basis: Basis | None
     sections: tuple[SealedSection, ...]
     named: frozenset[str]
     masked: bool
@@ -111,6 +113,7 @@ def fetch_summary(
         decision=decision,
         consents=considered.consents,
         grants=considered.grants,
+        basis=considered.basis,
         sections=considered.sections,
         named=considered.named,
         masked=considered.masked,
@@ -188,6 +191,7 @@ def _released(
         reason="OK_FILTERED" if decision.filtered else "OK",
         consents=considered.consents,
         grants=considered.grants,
+        basis=None if considered.basis is None else considered.basis.code,
         protocol=None if decision.flow is None else decision.flow.agreement,
         handover=query.handover,
         fields=tuple(sorted(decision.fields)),

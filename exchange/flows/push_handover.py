@@ -88,6 +88,7 @@ def push_handover(
         reason="OK_FILTERED" if decision.filtered else "OK",
         consents=considered.consents,
         grants=considered.grants,
+        basis=None if considered.basis is None else considered.basis.code,
         protocol=None if decision.flow is None else decision.flow.agreement,
         trace=decision.trace,
     )

@@ -28,6 +28,7 @@ TOUCHED = {
     "gdpr-access",
     "gdpr-tell-recipients",
     "gdpr-portability",
+    "gdpr-object",
     "vl-egov-mandate",
     "vl-egov-protocol",
     "be-secrecy",

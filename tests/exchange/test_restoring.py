@@ -4,7 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,10 @@ from exchange.app import create_app
 from exchange.keeping import clients_erase
 from exchange.operations import OperationRefused
 from exchange.restoring import WAIT, Begun, acknowledge, put_files_aside
+from exchange.samples import samples
 from exchange.security.keys import KeysRefused
 from exchange.services import SHARD, Services, build_services
+from policies.vocabulary import OrganisationId
 from tests.builders import Broker, Clock, Story, logged
 from tests.exchange.backups import BIN, backed_up, put_back
 from tests.exchange.commands import PATIENCE, note
@@ -259,3 +261,34 @@ def test_who_is_erased_later_can_not_be_read_in_the_old_log_either(lost: Lost) -
     assert plain.exit_code == 0
     # Nothing contradicts the log; what can not be opened is told as not verified.
     assert (deep.exit_code, [each.code for each in deep.findings]) == (2, ["key"])
+
+
+@pytest.fixture
+def client_with_basis(broker: Broker) -> str:
+    """A client of whom a basis beside consent was recorded before the copy; their handle."""
+    sample = replace(samples()["cl-0001"], holder=OrganisationId("vdab-wvl"))
+    handle = broker.registered(sample)
+    basis = {"kind": "agreement_article", "recipient": "org:leerwinkel-wvl", "purpose": "P1"}
+    basis |= {"agreement": "PR-2026-001", "reference": "art-4"}
+    assert broker.as_("vdab-wvl").post(f"/v1/clients/{handle}/bases", json=basis).is_success
+    return handle
+
+
+@pytest.mark.case("T89")
+def test_t89_nor_does_anything_rest_on_a_basis_from_before(
+    client_with_basis: str, lost: Lost
+) -> None:
+    lost.acknowledge()
+    lost.again()
+
+    holder = lost.story.broker.as_("vdab-wvl")
+    (basis,) = holder.get(f"/v1/clients/{client_with_basis}/bases").json()["bases"]
+    assert basis["state"] == "suspended"
+    kinds = [each["k"] for each in logged(lost.services)]
+    assert kinds[:5] == [
+        "log.opened",
+        "admin.changed",
+        "admin.changed",
+        "consent.suspended",
+        "client.corrected",
+    ]

@@ -25,12 +25,20 @@ IDS = {
     "request": UNKNOWN_ID,
     "index": "0",
 }
-IDS |= {"recall": UNKNOWN_ID, "language": "nl"}
+IDS |= {"recall": UNKNOWN_ID, "language": "nl", "basis": UNKNOWN_ID}
 OTHERS = IDS | {"log": "s0e1", "level": "0", "place": "000"}
 BODIES: Mapping[str, Any] = {
     "refusal": {"reason_code": "other"},
     "answer": {"state": "refused"},
     "exclusions": {"organisation": "org:vdab-gent", "member": "u-1"},
+    "bases": {
+        "kind": "agreement_article",
+        "recipient": "org:vdab-gent",
+        "purpose": "P2",
+        "agreement": "PR-2026-004",
+        "reference": "art-4",
+    },
+    "/v1/clients/{client}/bases/{basis}/objection/answer": {"outcome": "legal_claims"},
     "acknowledgement": {"ack_of": UNKNOWN_ID},
     "flags": {"flags": []},
     "summary": {"sections": {}},
