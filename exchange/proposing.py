@@ -84,6 +84,9 @@ def proposed(
     place among their bounds, and of `filed` the consents are not read here.
     """
     filed = replace(filed, said=())
+    # What is renewed is bound anew: by the old bounds nobody who came in since would get anything.
+    unbound = tuple(replace(each, bounds=()) for each in terms.grants)
+    terms = replace(terms, agreed=None, grants=unbound)
     text = tx.directory.notices.text(terms.notice.id, terms.notice.version, terms.notice.lang)
     shown = filled(text or "", terms, _house(tx, client.holder, terms))
     terms = replace(terms, notice=replace(terms.notice, filled_sha256=shown.sha256))
