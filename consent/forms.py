@@ -158,6 +158,7 @@ RENEWAL: Mapping[str, Member] = {
     "notice": (nested, True),
     "evidence": (nested, True),
     "until": (a_day, False),
+    "preview": (_SHA256, False),
 }
 
 

@@ -105,6 +105,9 @@ def renew_consent(
     )
     if isinstance(changed, Refused):
         return refused(caller, order.consent, changed, renewal.evidence.method)
+    if order.body.get("preview") not in (None, changed.terms.agreed):
+        unlike = Refused(Reason.CONTENT_REFUSED, details=("preview: not_what_was_shown",))
+        return refused(caller, order.consent, unlike, renewal.evidence.method)
     code = confirming.await_anew(
         tx.connection,
         shard=tx.shard,

@@ -109,3 +109,20 @@ def test_what_waits_to_be_confirmed_gains_no_time_by_being_said_once_more(broker
     broker.clock.move(timedelta(days=13))
 
     assert renewed(story, evidence=BY_WORD)["confirm_by"] == first
+
+
+def test_a_renewal_that_is_not_what_was_shown_is_refused_and_changes_nothing(
+    broker: Broker,
+) -> None:
+    story = given(broker)
+    holder, body = broker.as_(SAMPLE.holder), again()
+    shown_before = holder.post(f"/v1/clients/{story.handle}/consents/preview", json=SAMPLE.consent)
+    path = f"/v1/consents/{story.consent}/renewal"
+
+    unlike = holder.post(path, json=body | {"preview": "0" * 64})
+
+    assert unlike.status_code == 422
+    assert unlike.json()["errors"] == [{"loc": "preview", "type": "not_what_was_shown"}]
+    assert shown(broker, SAMPLE, story.handle)["version"] == 1
+    alike = holder.post(path, json=body | {"preview": shown_before.json()["hash"]})
+    assert alike.status_code == 200
