@@ -1,7 +1,7 @@
 """Consents over HTTP, for the organisation that asked for them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -199,7 +199,7 @@ def _shown(view: ConsentView, now: int) -> dict[str, Any]:
         "suspended": view.suspended,
         "version": view.version,
         **_end(view),
-        **waiting(terms),
+        **waiting(terms if releases(view.state) else replace(terms, confirm_by=None)),
         "grants": [grant_document(grant) for grant in terms.grants],
         "denials": [
             {"sections": list(each.sections), "recipient": each.recipient} for each in terms.denials
