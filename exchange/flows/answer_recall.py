@@ -14,13 +14,17 @@ from policies.vocabulary import NOBODY, OrganisationId, Reason
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What a signature was found good for, and the whole text that was signed."""
+    """What a signature was found good for, and the whole text that was signed.
+
+    With a `fault` it is good for nothing: then it is refused, and nothing of it is kept.
+    """
 
     recall: str
     outcome: RecallOutcome
     law: str | None
     until: str | None
     text: str
+    fault: str | None = None
 
     @property
     def sha256(self) -> str:
@@ -38,6 +42,9 @@ def answer_recall(tx: Transaction, caller: Caller, certificate: Certificate) -> 
     recall = recalls.recall_with_id(tx.connection, shard=tx.shard, recall=certificate.recall)
     if recall is None or recall.recipient != me:
         return _refuse(caller, Reason.RECALL_NOT_FOUND)
+    if certificate.fault is not None:
+        fault = f"certificate: {certificate.fault}"
+        return _refuse(caller, Reason.CONTENT_REFUSED, recall, fault)
     if recall.certificate is not None:
         return _refuse(caller, Reason.RECALL_ANSWERED, recall)
     never = certificate.outcome == RecallOutcome.NEVER_OPENED
@@ -75,7 +82,9 @@ def place(recall: str) -> str:
     return f"recall|{recall}"
 
 
-def _refuse(caller: Caller, reason: Reason, recall: Recall | None = None) -> Outcome[Recall]:
+def _refuse(
+    caller: Caller, reason: Reason, recall: Recall | None = None, *details: str
+) -> Outcome[Recall]:
     told = None if recall is None else reason
     refused = ConsentRefused(
         application=caller.application,
@@ -85,4 +94,4 @@ def _refuse(caller: Caller, reason: Reason, recall: Recall | None = None) -> Out
         reason=reason,
         via="certificate",
     )
-    return Outcome(Refused(reason, told=told), (refused,))
+    return Outcome(Refused(reason, told=told, details=details), (refused,))

@@ -100,8 +100,11 @@ def test_t45_no_route_takes_several_clients_at_once(broker: Broker) -> None:
                 handover=UNKNOWN_ID,
                 request=UNKNOWN_ID,
                 recall=UNKNOWN_ID,
+                basis=UNKNOWN_ID,
             )
             method = "PUT" if path in paths(broker.services, "PUT") else "POST"
+            if not takes_a_body(broker.services, method, path):
+                continue
             answer = broker.as_(who).request(method, url, json=many)
             assert answer.status_code in {400, 422}, (path, answer.status_code)
 
@@ -237,6 +240,11 @@ def test_t49_nobody_can_list_people(broker: Broker) -> None:
     assert holder.get("/v1/consents?limit=201").status_code == 422
     for path in ("/v1/handovers?box=outbox", "/v1/consents", "/v1/consents?which=held"):
         assert holder.get(path).json() == {"items": [], "next": None}
+
+
+def takes_a_body(services: Services, method: str, path: str) -> bool:
+    said: dict[str, Any] = create_app(services).openapi()["paths"][path][method.lower()]
+    return "requestBody" in said
 
 
 def paths(services: Services, *methods: str) -> list[str]:

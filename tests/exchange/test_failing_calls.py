@@ -37,7 +37,7 @@ def struck_at(place: Path, template: Settings, calls: str, act: str, number: int
     """Append in a process whose call of this number, on the files of the database, goes wrong."""
     shutil.copytree(template.data_dir, place / "data")
     file = place / "data" / "overdracht.db"
-    trace = ["-f", "--seccomp-bpf", "-qq", "-o", str(place / "calls"), "-e", f"trace={calls}"]
+    trace = ["-f", "-qq", "-o", str(place / "calls"), "-e", f"trace={calls}"]
     paths = ["-P", str(file), "-P", f"{file}-wal"]
     inject = ["-e", f"inject={calls}:{act}:when={number}"]
     run = [sys.executable, "-m", "tests.exchange.appending", str(place / "data")]

@@ -30,6 +30,12 @@ OTHERS = IDS | {"log": "s0e1", "level": "0", "place": "000"}
 BODIES: Mapping[str, Any] = {
     "refusal": {"reason_code": "other"},
     "answer": {"state": "refused"},
+    "consent-requests": {
+        "client": UNKNOWN_HANDLE,
+        "purpose": "P2",
+        "sections": ["contact"],
+        "reason_code": "other",
+    },
     "exclusions": {"organisation": "org:vdab-gent", "member": "u-1"},
     "bases": {
         "kind": "agreement_article",
@@ -60,7 +66,7 @@ BODIES: Mapping[str, Any] = {
         "at": "2026-01-15T09:00:00Z",
     },
 }
-WHO_MAY = {"audit-all": "toezicht", "aggregate": "backoffice"}
+WHO_MAY = {"audit-all": "toezicht", "aggregate": "backoffice", "query": "vdab-gent"}
 """Of which organisation a token may have a scope; any guidance service has the others."""
 
 
@@ -169,7 +175,7 @@ def test_an_address_is_refused_for_the_quota_that_it_declares_and_for_no_other(
     quotas = Quotas(Limits(requests=100, tokens=1), lambda: 0.0)
     spent = Broker(replace(broker.services, quotas=quotas), broker.clock)
     machine = machine_of(spent.services)
-    for each in ("destap-ww", "toezicht"):
+    for each in ("destap-ww", *WHO_MAY.values()):
         assert quotas.token(each)
         assert all(quotas.request(each, "") for _ in range(100))
 

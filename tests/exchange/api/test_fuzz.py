@@ -36,6 +36,9 @@ MEANINGS = re.compile(
     r"|int_type"  # a whole number that is written with a point, like the next
     r"|no_such_time|not_a_date|not_a_time|not_a_national_number|wrong_check_digits|wrong_form"
     r"|in_the_future|future|past|before_from|too_far|not_in_the_register|needs_[a-z_]+)"
+    r"|code:not_known"  # of no letter
+    # What another basis than consent rests on, in this directory.
+    r"|(purpose|recipient|agreement|reference|conditions|checked_by|until|valid_(from|until)|client):(?!required|invalid)[a-z_]+"
     r"|organisation:unknown|state:no_such_state"  # of no directory, not of that box
     r"|body:pdf_png_or_jpeg_needed"  # told by its first bytes
     r"|.*\.max_uses:invalid"
