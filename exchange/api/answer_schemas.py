@@ -185,7 +185,7 @@ DUE = whole(
 )
 ENDED = whole(consent=CONSENT_ID, state=STATE, withdrawn_at=INSTANT)
 KEPT = whole(consent=CONSENT_ID, state=word("received"))
-STOPPED = whole(state=word("received"))
+STOPPED = whole(state=word("stopped"))
 
 _LEVELS: Schema = {"type": "object", "additionalProperties": TEXT}
 _PREVIEW = whole(

@@ -169,9 +169,11 @@ def test_every_answer_in_the_life_of_a_consent_fits_the_contract(
     assert fits(document, holder.get(f"{client}/recalls")).json()["items"]
     for path in ("/stop", "/stop/ar", "/.well-known/consent-receipt-keys.json"):
         assert fits(document, holder.get(path)).status_code == 200
-    for code in ("7K4M-2QXA", "no"):
-        fits(document, holder.post("/v1/withdrawals", json={"code": code}))
-        fits(document, holder.post("/stop/nl", data={"code": code}))
+    letter = holder.post(f"{client}/consents", json=story.sample.consent).json()["withdrawal_code"]
+    for code, status in (("7K4M-2QXA", 422), ("no", 422), (letter, 200)):
+        stopped = fits(document, holder.post("/v1/withdrawals", json={"code": code}))
+        shown = fits(document, holder.post("/stop/nl", data={"code": code}))
+        assert (stopped.status_code, shown.status_code) == (status, status)
 
 
 def test_each_body_has_a_name_of_its_own_in_the_contract() -> None:
