@@ -71,7 +71,7 @@ class NewResumption(Body):
 IfMatch = Annotated[str | None, Header(max_length=40)]
 
 
-@router.get("")
+@router.get("/due")
 async def get_due_consents(
     caller: ConsentOnlooker,
     services: RequestServices,

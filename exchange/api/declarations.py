@@ -138,7 +138,7 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("POST", "/v1/consents/{consent}/withdrawal"): _for(
         "consent", Tenant.HOLDER, Rate.WITHDRAWALS, Data.CODES
     ),
-    ("GET", "/v1/consents"): _for("consent", Tenant.CALLER, Rate.LOOKS, Data.CODES),
+    ("GET", "/v1/consents/due"): _for("consent", Tenant.CALLER, Rate.LOOKS, Data.CODES),
     ("POST", "/v1/consents/{consent}/renewal"): _for(
         "consent", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL
     ),

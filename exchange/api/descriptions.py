@@ -212,7 +212,7 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
     ("POST", "/v1/clients/{client}/exclusions"): Description(
         answers=_json(schemas.KEPT_OUT), body=NewExclusion
     ),
-    ("GET", "/v1/consents"): Description(
+    ("GET", "/v1/consents/due"): Description(
         answers=_json(schemas.DUE),
         parameters=(_parameter("which", "query", schemas.word("ending", "held")), *_CURSOR),
         problems=(*_NOWHERE, problems.INVALID_CONTENT),

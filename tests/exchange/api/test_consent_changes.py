@@ -243,7 +243,7 @@ def test_at_her_birthday_the_minors_consent_is_held_and_must_be_asked_anew(broke
     item = shown(broker, MINOR, story.handle)
     assert (item["state"], item["suspended"]) == ("renewed", True)
     assert (item["ends_at"], item["ends_because"]) == ("2027-05-13T22:00:00Z", "age_18")
-    held = holder.get("/v1/consents?which=held").json()["items"]
+    held = holder.get("/v1/consents/due?which=held").json()["items"]
     assert [each["consent"] for each in held] == [story.consent]
     assert reasons(broker.services, "consent.suspended") == ["age_18"]
     for verb, body in (("resumption", {"via": "phone"}), ("renewal", renewal)):
@@ -272,17 +272,17 @@ def test_the_holder_sees_thirty_days_before_which_consents_end(broker: Broker) -
     ends = datetime.fromisoformat(shown(broker, SAMPLE, story.handle)["ends_at"])
 
     broker.clock.move(ends - timedelta(days=30, seconds=1))
-    before = broker.as_(SAMPLE.holder).get("/v1/consents")
+    before = broker.as_(SAMPLE.holder).get("/v1/consents/due")
     broker.clock.move(ends - timedelta(days=30))
     holder = broker.as_(SAMPLE.holder)
-    ending = holder.get("/v1/consents")
+    ending = holder.get("/v1/consents/due")
 
     assert before.json() == {"items": [], "next": None}
     (item,) = ending.json()["items"]
     assert (item["consent"], item["client"]) == (story.consent, story.handle)
     assert item.keys() == {"consent", "client", "state", "version", "due_at"}
-    assert broker.as_("leerwinkel-wvl").get("/v1/consents").json()["items"] == []
-    strange = holder.get("/v1/consents", params={"cursor": "MS54Lnl6"})
+    assert broker.as_("leerwinkel-wvl").get("/v1/consents/due").json()["items"] == []
+    strange = holder.get("/v1/consents/due", params={"cursor": "MS54Lnl6"})
     assert_uniform(strange)
 
 
@@ -294,7 +294,7 @@ def test_the_list_goes_on_where_the_page_ended(broker: Broker) -> None:
     seen: list[str] = []
     way: dict[str, Any] = {"which": "held", "limit": 2}
     for expected in (2, 2, 1):
-        page = holder.get("/v1/consents", params=way).json()
+        page = holder.get("/v1/consents/due", params=way).json()
         assert len(page["items"]) == expected
         seen += [each["consent"] for each in page["items"]]
         way["cursor"] = page["next"]

@@ -160,7 +160,7 @@ def test_every_answer_in_the_life_of_a_consent_fits_the_contract(
     assert said.json()["receipt"]
     broker.clock.move(timedelta(days=20))
     holder, partner = broker.as_("destap-ww"), broker.as_("vdab-gent")
-    assert fits(document, holder.get("/v1/consents?which=ending")).status_code == 200
+    assert fits(document, holder.get("/v1/consents/due?which=ending")).status_code == 200
     ended = holder.post(f"{consent}/invalidation", json={"reason": "not_free"})
     assert fits(document, ended).status_code == 200
     assert fits(document, holder.get(f"{client}/consents")).json()["items"]

@@ -38,7 +38,10 @@ MEANINGS = re.compile(
     r"|in_the_future|future|past|before_from|too_far|not_in_the_register|needs_[a-z_]+)"
     r"|code:not_known"  # of no letter
     # What another basis than consent rests on, in this directory.
-    r"|(purpose|recipient|agreement|reference|conditions|checked_by|until|valid_(from|until)|client):(?!required|invalid)[a-z_]+"
+    r"|purpose:no_other_basis|kind:no_public_task|agreement:(none_in_force|does_not_name_it)"
+    r"|recipient:(not_for_this_purpose|needs_secrecy_release)|conditions:not_all_hold"
+    r"|(from|until|checked_by):missing|(from|until):no_such_day|until:over"
+    r"|reference:not_a_hash|client:(said_no|objects|too_many)"
     r"|organisation:unknown|state:no_such_state"  # of no directory, not of that box
     r"|body:pdf_png_or_jpeg_needed"  # told by its first bytes
     r"|.*\.max_uses:invalid"
