@@ -1,4 +1,4 @@
-"""What every change of a consent by its holder has in common: the no, and who hears of the end."""
+"""What giving and changing a consent have in common: how it stands afterwards, and the no."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -54,7 +54,6 @@ class Given:
     """The consent as it now stands. `receipt` is what the client keeps (a compact JWS).
 
     `code` is told once, here: for the letter with which the client is asked to confirm.
-
     `stop_code` is the place of the code to stop with among those that were brought.
     """
 

@@ -94,10 +94,9 @@ def proposed(
     for request, site, _ in _meant(tx, terms.grants):
         consented = _consented(tx, client, request, site, terms, filed)
         facts = _facts(tx, rulebook, client, request, consented, filed)
-        for (consent, grant), one in zip(consented.refs, consented.grants, strict=True):
-            if consent == NOT_YET:
-                levels = at_most(request, facts, one, rulebook.decider.decide)
-                bounds[grant][request.recipient] = levels
+        for (_, grant), one in zip(consented.refs, consented.grants, strict=True):
+            levels = at_most(request, facts, one, rulebook.decider.decide)
+            bounds[grant][request.recipient] = levels
     return with_bounds(terms, bounds), shown
 
 

@@ -28,6 +28,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 _QUARTER = 900_000_000
+BROKER = "app:broker"
+"""The broker itself, where it acts because time has passed, or for who signed in nowhere."""
+
 APART = 300_000_000
 """How far (µs) the clocks of two hosts may lie apart before one forgets what the other takes."""
 

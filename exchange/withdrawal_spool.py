@@ -11,11 +11,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from exchange.flows.stop_by_code import BROKER, ByCode, stop_by_code
+from exchange.flows.stop_by_code import ByCode, stop_by_code
 from exchange.flows.withdraw_consent import Withdrawal, withdraw_consent
 from exchange.observability import log
 from exchange.security.tokens import Caller
-from exchange.transaction import Outcome, Transaction
+from exchange.transaction import BROKER, Outcome, Transaction
 from exchange.writer import Busy
 from policies.vocabulary import ConsentId, GrantId
 

@@ -191,11 +191,11 @@ def waiting(terms: Terms) -> dict[str, Any]:
 
 
 def _shown(view: ConsentView, now: int) -> dict[str, Any]:
-    terms: Terms = view.terms
+    terms, state = view.terms, _state_at(view, now)
     return {
         "consent": view.consent,
-        "state": _state_at(view, now),
-        "term": dpv_state(_state_at(view, now)),
+        "state": state,
+        "term": dpv_state(state),
         "suspended": view.suspended,
         "version": view.version,
         **_end(view),

@@ -4,11 +4,8 @@ from dataclasses import replace
 
 from audit.events import Actor, ConsentExpired
 from consent import requests
-from exchange.transaction import Outcome, Transaction
+from exchange.transaction import BROKER, Outcome, Transaction
 from policies.vocabulary import ConsentState
-
-BROKER = "app:broker"
-"""The broker itself, where it acts because time has passed."""
 
 
 def close_requests(tx: Transaction, most: int = 100) -> Outcome[int]:

@@ -3,11 +3,8 @@
 from audit.events import Actor, ConsentExpired, ConsentSuspended
 from consent import agenda, held, register
 from exchange.security.keys import KeyDestroyed
-from exchange.transaction import Outcome, Transaction
+from exchange.transaction import BROKER, Outcome, Transaction
 from policies.vocabulary import ConsentId, OrganisationId
-
-BROKER = "app:broker"
-"""The broker itself, where it acts because time has passed."""
 
 LATER = 86_400_000_000
 """When to look again at what can not be opened (µs): a day."""

@@ -4,11 +4,8 @@ from audit.events import Actor, HandoverExpired
 from exchange import handovers
 from exchange.security.keys import KeyDestroyed
 from exchange.stepping import about, move
-from exchange.transaction import Outcome, Transaction
+from exchange.transaction import BROKER, Outcome, Transaction
 from policies.vocabulary import HandoverState, OrganisationId
-
-BROKER = "app:broker"
-"""The broker itself, where it acts because time has passed."""
 
 
 def expire_handovers(tx: Transaction, most: int = 100) -> Outcome[int]:

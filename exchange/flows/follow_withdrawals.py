@@ -8,11 +8,9 @@ from exchange import recalls
 from exchange.recalls import REMINDED_EVERY, REMINDERS, Recall, RecallState
 from exchange.security.keys import KeyDestroyed
 from exchange.telling import ask_recipients, end_handovers
-from exchange.transaction import Outcome, Transaction
+from exchange.transaction import BROKER, Outcome, Transaction
 from exchange.withdrawing import finish
 
-BROKER = "app:broker"
-"""The broker itself, where it acts because time has passed."""
 ROUNDS = 4
 """Withdrawals of which more are told in one go, so that none keeps the others waiting."""
 

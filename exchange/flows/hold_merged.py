@@ -8,10 +8,9 @@ from consent.held import hold_unopened, owed
 from exchange import mergings
 from exchange.mergings import Merging
 from exchange.security.keys import KeyDestroyed
-from exchange.transaction import Outcome, Transaction
+from exchange.transaction import BROKER, Outcome, Transaction
 from policies.vocabulary import NOBODY, ConsentId, OrganisationId
 
-BROKER = "app:broker"
 REASON = "organisation_merged"
 
 

@@ -5,11 +5,8 @@ from consent import confirming, held, proof_records
 from consent.confirming import Lapsed
 from exchange import telling
 from exchange.security.keys import KeyDestroyed
-from exchange.transaction import Outcome, Transaction
+from exchange.transaction import BROKER, Outcome, Transaction
 from policies.vocabulary import ConsentId
-
-BROKER = "app:broker"
-"""The broker itself, where it acts because time has passed."""
 
 LATER = 86_400_000_000
 """When to look again at what can not be opened, or waits for another end (µs): a day."""

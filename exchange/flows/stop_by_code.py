@@ -8,12 +8,10 @@ from consent import records as consents
 from consent.lifecycle import releases
 from exchange import stop_codes
 from exchange.stop_codes import Meant
-from exchange.transaction import Outcome, Transaction
+from exchange.transaction import BROKER, Outcome, Transaction
 from exchange.withdrawing import Stopped, Withdrawal, end
 from policies.vocabulary import NOBODY, ConsentId, ConsentState, OrganisationId, Reason
 
-BROKER = "app:broker"
-"""Nobody signed in: it is the broker itself that does what the letter says."""
 VIA = "letter_code"
 
 
