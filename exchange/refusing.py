@@ -16,6 +16,9 @@ STEP = 0.010
 _EXACT = 0.002
 """Seconds before such a moment from which on a thread waits: an event loop counts milliseconds."""
 
+_AWAKE = 0.0003
+"""Seconds before the moment from which on that thread does not sleep any more."""
+
 _WHOLE = "overdracht.whole"
 
 
@@ -38,4 +41,6 @@ async def next_step(scope: MutableMapping[str, Any]) -> None:
 
 
 def _until(moment: float) -> None:
-    time.sleep(max(0.0, moment - time.perf_counter()))
+    time.sleep(max(0.0, moment - _AWAKE - time.perf_counter()))
+    while time.perf_counter() < moment:
+        pass  # how long a thread takes to wake depends on how long it slept
