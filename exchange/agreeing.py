@@ -5,26 +5,24 @@ One function a verb, as in `operations`: plain JSON in, one result out.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from consent.belgian_time import day_of, instant, time_of
 from exchange.agreement_book import Book, Taken, Version, book_of, books
 from exchange.flows.apply_agreements import AgreementDocuments, apply_agreements
 from exchange.flows.change_agreement import AgreementAct, change_agreement
+from exchange.flows.keep_agreements import to_review
 from exchange.operations import Line, OperationRefused
 from exchange.security.agreement_signatures import signer_of_text
 from exchange.services import SHARD, Services
 from exchange.settings import Profile
 from policies.agreement_document import SUSPENSION_REASONS
 from policies.agreement_life import THE_BROKER, Act, Step
-from policies.agreements import Standing, incomplete, read_agreement
+from policies.agreements import incomplete, read_agreement
 from policies.decision import Refused
 from policies.documents import UnfitDocument
 from policies.vocabulary import AgreementId, OrganisationId
-
-REMINDED_BEFORE = timedelta(days=60)
-"""How long before its review an agreement is listed as due for it."""
 
 _WORDS = {
     "unknown": "there is no such agreement, or no such version of it",
@@ -156,9 +154,7 @@ VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
 
 def review_due(version: Version, on: date) -> bool:
     """Whether a version in use comes to its review within sixty days, or is past it."""
-    review = version.agreement.review_on
-    in_use = version.live and version.standing(on) is not Standing.ENDED
-    return in_use and review is not None and review - REMINDED_BEFORE <= on
+    return version.live and to_review(version.agreement, on)
 
 
 def _line(book: Book, today: date) -> Line:

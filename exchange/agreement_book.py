@@ -4,12 +4,12 @@ Texts and steps are added and never changed. Queries; never commits.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import cached_property
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import (
     BigInteger,
@@ -28,6 +28,7 @@ from policies.agreement_text import filled, read_text
 from policies.agreements import Agreement, Standing, standing
 from policies.vocabulary import AgreementId, OrganisationId
 
+Acts: TypeAlias = Sequence[tuple[tuple[AgreementId, str], Act]]
 _SAID = ("outcome", "remarks", "body", "reference", "url", "reason")
 _OF_ALL = frozenset({Act.SUSPENDED, Act.LIFTED})
 
@@ -191,6 +192,13 @@ def books(
 def book_of(connection: Connection, *, shard: int, agreement: AgreementId) -> Book | None:
     """All versions of one agreement; nothing when there is no such one."""
     return books(connection, shard=shard, agreement=agreement).get(agreement)
+
+
+def acts(connection: Connection, *, shard: int) -> Acts:
+    """What was done to each version, by agreement and version; no texts."""
+    columns = (col(AgreementStep.agreement), col(AgreementStep.version), col(AgreementStep.act))
+    rows = connection.execute(select(*columns).where(col(AgreementStep.shard) == shard))
+    return [((AgreementId(agreement), version), Act(act)) for agreement, version, act in rows]
 
 
 def add_version(connection: Connection, row: AgreementVersion) -> None:

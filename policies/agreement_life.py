@@ -196,10 +196,10 @@ def _to_sign(life: Life, step: Step) -> Obstacle | None:
         return Obstacle.SETTLED
     if _negative(agreement):
         return Obstacle.ADVISED_AGAINST
-    if lacking_for_signature(agreement):
-        return Obstacle.INCOMPLETE
     if not _all_have(agreement, "dpo_advice"):
         return Obstacle.NOT_ADVISED
+    if lacking_for_signature(agreement):
+        return Obstacle.INCOMPLETE
     given = [each.dpo_advice.date for each in agreement.parties if each.dpo_advice]
     return Obstacle.ADVICE_LATER if max(given) > step.on else None
 
