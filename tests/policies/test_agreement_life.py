@@ -57,7 +57,7 @@ PLACES = {
     "authority": [*ADVISED, step(Act.AUTHORITY_ADVISED)],
     "one signature": SIGNED[:3],
     "signed": SIGNED,
-    "one publication": PUBLISHED[:5],
+    "one published": PUBLISHED[:5],
     "published": PUBLISHED,
     "active": ACTIVE,
     "in review": [*ACTIVE, step(Act.REVIEWED)],
@@ -67,25 +67,25 @@ STATES = ["draft", "dpo_advice", "dpo_advice", "authority_advice", "dpo_advice",
 STATES += ["signed", "published", "active", "in_review", "ended"]
 # Columns: ADVISED, SIGNED and PUBLISHED by the second party; then the broker's acts.
 TABLE = """
-draft           yes      not_advised not_signed not_advised not_signed    not_active yes   not_active
-one advice      yes      not_advised not_signed not_advised not_signed    not_active yes   not_active
-both advices    already  yes         not_signed yes         not_signed    not_active yes   not_active
-authority       already  yes         not_signed already     not_signed    not_active yes   not_active
-one signature   already  yes         not_signed settled     not_signed    not_active yes   not_active
-signed          already  already     yes        settled     not_published not_active yes   not_active
-one publication already  already     yes        settled     not_published not_active yes   not_active
-published       already  already     already    settled     yes           not_active yes   not_active
-active          already  already     already    settled     already       yes        yes   yes
-in review       already  already     already    settled     yes           already    yes   yes
-ended           ended    ended       ended      ended       ended         ended      ended ended
+draft          yes      not_advised not_signed not_advised not_signed    not_active yes   not_active
+one advice     yes      not_advised not_signed not_advised not_signed    not_active yes   not_active
+both advices   already  yes         not_signed yes         not_signed    not_active yes   not_active
+authority      already  yes         not_signed already     not_signed    not_active yes   not_active
+one signature  already  yes         not_signed settled     not_signed    not_active yes   not_active
+signed         already  already     yes        settled     not_published not_active yes   not_active
+one published  already  already     yes        settled     not_published not_active yes   not_active
+published      already  already     already    settled     yes           not_active yes   not_active
+active         already  already     already    settled     already       yes        yes   yes
+in review      already  already     already    settled     yes           already    yes   yes
+ended          ended    ended       ended      ended       ended         ended      ended ended
 """
 COLUMNS = [step(Act.ADVISED, OTHER), step(Act.SIGNED, OTHER), step(Act.PUBLISHED, OTHER)]
 COLUMNS += [step(Act.AUTHORITY_ADVISED), step(Act.ACTIVATED), step(Act.REVIEWED)]
 COLUMNS += [step(Act.ENDED), step(Act.REMINDED)]
 CELLS = [
-    (line[:16].strip(), each, said)
+    (line[:15].strip(), each, said)
     for line in TABLE.strip().splitlines()
-    for each, said in zip(COLUMNS, line[16:].split(), strict=True)
+    for each, said in zip(COLUMNS, line[15:].split(), strict=True)
 ]
 
 
