@@ -52,6 +52,8 @@ def test_an_agreement_is_brought_into_use_from_the_terminal_and_its_signatures_h
         url = f"https://{org}.example/protocollen"
         overdracht("agreements", "publish", *one, "--party", org, "--url", url)
     done = overdracht("agreements", "activate", *one)
+    another = ("--out", tmp_path / "another.json", "--hours", "0")
+    overdracht("applications", "rotate", "app:cbe-gent-1", *another)
     shown = overdracht("agreements", "show", ID)
     database = Database(DatabaseOptions(settings.url))
     with database.writing(shard=SHARD) as connection:

@@ -161,6 +161,18 @@ def test_what_a_document_says_and_can_not_have_been_is_told_and_not_kept(
     assert in_use(services) == ("2.0", "active")
 
 
+def test_nothing_was_done_on_paper_on_a_day_that_has_yet_to_come(services: Services) -> None:
+    late = [{**each, "signed_on": "2026-11-03"} for each in STANDS["parties"]]
+    new = next_version(STANDS, parties=late)
+
+    kept = applied(services, new)
+
+    assert isinstance(kept, AgreementsApplied)
+    whys = [why for act, _, why in kept.untaken[f"{ID}/{new['version']}"] if act == "signed"]
+    assert whys == ["later", "later"]
+    assert in_use(services) == ("2.0", "active")
+
+
 def test_a_suspension_is_of_the_agreement_and_no_new_version_escapes_it(
     services: Services,
 ) -> None:
