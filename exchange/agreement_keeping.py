@@ -78,7 +78,10 @@ def planned(
         before = book.named(agreement.version) if book else None
         if before and (where := unlike(json.loads(before.text), text)):
             return TextChanged(before.name, where)
-        plans.append(_registration(tx, agreement, text, before))
+        # A suspension is of the agreement: a version that is new is held by it too.
+        holds = book.versions[-1].life.holds if book else ()
+        life = before.life if before else Life(read_text(text), holds)
+        plans.append(_registration(tx, agreement, text, before, life))
     return plans
 
 
@@ -130,11 +133,14 @@ def superseded(book: Book, now: Version) -> list[Version]:
 
 
 def _registration(
-    tx: Transaction, agreement: Agreement, text: Mapping[str, Any], before: Version | None
+    tx: Transaction,
+    agreement: Agreement,
+    text: Mapping[str, Any],
+    before: Version | None,
+    life: Life,
 ) -> Registration:
-    life = before.life if before else Life(read_text(text))
     told, untaken = [], []
-    for step in _untold(tx, agreement, before):
+    for step in _untold(tx, agreement, before, held=bool(life.holds)):
         why = _too_early(tx, step) or obstacle(life, step)
         if why is None:
             life = taken(life, step)
@@ -150,10 +156,11 @@ def _too_early(tx: Transaction, step: Step) -> Obstacle | None:
     return None if may else Obstacle.LATER
 
 
-def _untold(tx: Transaction, agreement: Agreement, before: Version | None) -> Iterator[Step]:
+def _untold(
+    tx: Transaction, agreement: Agreement, before: Version | None, *, held: bool
+) -> Iterator[Step]:
     """What the document tells of and we do not know: a step once taken is not taken again."""
     done = {_mark(each.step) for each in before.steps} if before else set()
-    held = bool(before and before.life.holds)
     for step in steps_on_paper(agreement, tx.day):
         bare = agreement.state is AgreementState.SUSPENDED and agreement.suspended is None
         if _mark(step) in done or (step.act is Act.SUSPENDED and bare and held):

@@ -178,7 +178,8 @@ def test_a_suspension_is_of_the_agreement_and_no_new_version_escapes_it(
 ) -> None:
     did(services, Act.SUSPENDED, "2.0", reason="unlawful_use")
 
-    applied(services, next_version(STANDS))
+    same = {"on": "2026-11-01", "by": "app:broker", "reason_code": "unlawful_use"}
+    applied(services, next_version(STANDS, suspended=same))
 
     now = book(services).versions[-1]
     assert now.standing(date(2026, 11, 2)) is Standing.SUSPENDED
