@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from audit import guards
 from audit.log import NotOpened
 from exchange import tenancy
+from exchange.agreement_commands import agreements
 from exchange.application_commands import applications
 from exchange.audit_commands import audit
 from exchange.backup_commands import backup
@@ -53,7 +54,6 @@ app = typer.Typer(
 )
 organisations = typer.Typer(no_args_is_help=True, help="The directory of organisations.")
 members = typer.Typer(no_args_is_help=True, help="Members of staff: numbers and roles, no names.")
-agreements = typer.Typer(no_args_is_help=True, help="The agreements between organisations.")
 notices = typer.Typer(no_args_is_help=True, help="The texts that clients are shown.")
 for name, part in {
     "organisations": organisations,
@@ -210,17 +210,6 @@ def members_apply(file: File, as_json: Json = False) -> None:
     if not isinstance(document, dict) or not isinstance(document.get("members"), list):
         stop(f"{file} holds no list `members`; each needs id, organisation and roles")
     _tell_applied(done("members apply", {"document": document}), as_json)
-
-
-@agreements.command("apply")
-def agreements_apply(folder: Folder, as_json: Json = False) -> None:
-    """Store every agreement (YAML) in DIR. One that is incomplete is never in force."""
-    documents = {path.name: _yaml(path) for path in _files(folder, "*.yaml")}
-    result = done("agreements apply", {"documents": documents})
-    _tell_applied(result, as_json)
-    if not as_json:
-        for agreement, missing in result["incomplete"].items():
-            say(f"{agreement} is not complete, so not in force: {', '.join(missing)}")
 
 
 @notices.command("apply")

@@ -23,7 +23,6 @@ from exchange.flows.administer import (
 )
 from exchange.importing import Import, ImportRefused
 from exchange.services import SHARD, Services
-from policies.agreements import incomplete, read_agreement
 from policies.decision import Refused
 from policies.documents import UnfitDocument
 from policies.organisations import read_directory
@@ -49,21 +48,6 @@ def organisations_apply(services: Services, asked: Mapping[str, Any]) -> Iterato
             "partnership": {each["id"]: each for each in document.get("partnerships", ())},
         },
     )
-
-
-def agreements_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
-    """Store the agreements in `documents`; one that is not complete is stored and not in force."""
-    documents: dict[str, Mapping[str, Any]] = {}
-    lacking: dict[str, list[str]] = {}
-    for name, document in asked["documents"].items():
-        try:
-            agreement = read_agreement(document)
-        except UnfitDocument as error:
-            raise OperationRefused(f"{name} does not fit: {error}") from None
-        documents[agreement.id] = document
-        if missing := incomplete(agreement):
-            lacking[agreement.id] = [f"{element} ({source})" for element, source in missing]
-    yield _applied(services, {"agreement": documents}) | {"incomplete": lacking}
 
 
 def notices_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
@@ -143,7 +127,6 @@ def audit_checkpoint(services: Services, _asked: Mapping[str, Any]) -> Iterator[
 
 VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
     "organisations apply": organisations_apply,
-    "agreements apply": agreements_apply,
     "notices apply": notices_apply,
     "members apply": members_apply,
     "import": import_run,

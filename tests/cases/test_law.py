@@ -29,6 +29,7 @@ TOUCHED = {
     "gdpr-tell-recipients",
     "gdpr-portability",
     "gdpr-object",
+    "gdpr-dpo",
     "vl-egov-mandate",
     "vl-egov-protocol",
     "be-secrecy",
