@@ -13,12 +13,13 @@ from consent.content import EVERY_SECTION, denied_fields
 from consent.recipients import Asking
 from consent.standing import ConsentFacts
 from exchange import records
+from exchange.acting import STRANGER, in_its_name
 from exchange.bases import Basis, basis_in, facts_of, live_basis
 from exchange.handovers import OPEN_FOR, Relation, relations_in
 from exchange.records import KnownClient, SealedSection
 from exchange.security.vault import Vault
 from exchange.transaction import Transaction
-from policies.decision import Decision, Facts, RecipientFacts, ReleaseRequest
+from policies.decision import Decision, Facts, ReleaseRequest
 from policies.deposit import Deposited
 from policies.gates import Decider
 from policies.insz import check_insz
@@ -30,24 +31,15 @@ from policies.vocabulary import (
     ConsentId,
     GrantId,
     OrganisationId,
-    OrganisationType,
     Section,
 )
+from policies.volumes import REFUSED_AT, with_room
 
 FLAGS = frozenset({"high_risk", "restricted", "deceased", "under_inquiry"})
 """Internal flags: they steer rules and are never told in any format."""
 
 _BLOCKING = frozenset({"restricted", "deceased"})
 _EVERYTHING = denied_fields((EVERY_SECTION,))
-_STRANGER = RecipientFacts(
-    type=OrganisationType.PARTNERSHIP,
-    accredited=False,
-    in_eea=False,
-    insz_authorised=False,
-    secrecy=False,
-    only_sections=frozenset(),
-)
-"""What we say of an organisation that is not in the directory: nothing that opens a gate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +48,8 @@ class Rulebook:
 
     decider: Decider
     demo: bool
+    refused_at: int = REFUSED_AT
+    """Per cent of the persons agreed on from which an agreement has no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +57,15 @@ class ClientRecord:
     """What is sealed in a client's row: who they say they are, internal flags, whom they keep out.
 
     `kept_out` holds members of staff as `person` names them; `bases` what the holder may rest
-    a release on beside consent, the oldest first.
+    a release on beside consent, the oldest first. `served`: in which scopes of agreements they
+    were counted (see `policies.volumes`).
     """
 
     identity: dict[str, str]
     flags: frozenset[str]
     kept_out: frozenset[str] = frozenset()
     bases: tuple[Basis, ...] = ()
+    served: frozenset[str] = frozenset()
 
     def to_bytes(self) -> bytes:
         body: dict[str, Any] = {"flags": sorted(self.flags), "identity": self.identity}
@@ -77,6 +73,8 @@ class ClientRecord:
             body["kept_out"] = sorted(self.kept_out)
         if self.bases:
             body["bases"] = [each.to_json() for each in self.bases]
+        if self.served:
+            body["served"] = sorted(self.served)
         return to_json(body)
 
 
@@ -97,6 +95,7 @@ class Considered:
     sections: tuple[SealedSection, ...]
     flags: frozenset[str]
     basis: Basis | None = None
+    served: frozenset[str] = frozenset()
 
     @property
     def masked(self) -> bool:
@@ -117,7 +116,8 @@ def opened_record(vault: Vault, client: KnownClient) -> ClientRecord:
     body = json.loads(vault.open(client.id, client.sealed, "client"))
     kept_out = frozenset(body.get("kept_out", ()))
     bases = tuple(map(basis_in, body.get("bases", ())))
-    return ClientRecord(body["identity"], frozenset(body["flags"]), kept_out, bases)
+    served = frozenset(body.get("served", ()))
+    return ClientRecord(body["identity"], frozenset(body["flags"]), kept_out, bases, served)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +175,20 @@ def consider(
     basis = _basis(tx, client, record, request.recipient, request.purpose)
     if basis is not None:
         facts = replace(facts, basis=facts_of(basis))
+    if not any(each.purpose == request.purpose for each in known.relations):
+        # Who is being helped for this purpose goes on being helped, whatever was agreed on.
+        room = with_room(
+            facts.flows,
+            purpose=request.purpose,
+            year=tx.day.year,
+            persons=tx.directory.persons,
+            served=record.served,
+            refused_at=rulebook.refused_at,
+        )
+        facts = replace(facts, flows=room)
     considered = considered_on(rulebook, request, facts, consents, known.sections, flags)
-    return replace(considered, basis=basis) if considered.decision.on_basis else considered
+    on_basis = considered.decision.on_basis
+    return replace(considered, basis=basis if on_basis else None, served=record.served)
 
 
 def facts_for(
@@ -192,8 +204,11 @@ def facts_for(
 ) -> Facts:
     """What a decision is made from, for consents that are on file or about to be."""
     day = tx.day
-    recipient = tx.directory.recipient(request.recipient, day) or _STRANGER
-    holder = tx.directory.recipient(client.holder, day) or _STRANGER
+    recipient = tx.directory.recipient(request.recipient, day) or STRANGER
+    flows = tx.directory.flows(client.holder, request.recipient, request.purpose, day)
+    if request.processor is not None:
+        recipient, flows = in_its_name(tx, rulebook.decider, request, recipient, flows)
+    holder = tx.directory.recipient(client.holder, day) or STRANGER
     return Facts(
         recipient=recipient,
         holder_secrecy=holder.secrecy,
@@ -201,7 +216,7 @@ def facts_for(
         blocked=not flags.isdisjoint(_BLOCKING),
         care_relation=care_relation,
         any_agreement=tx.directory.any_agreement(request.recipient, request.purpose, day),
-        flows=tx.directory.flows(client.holder, request.recipient, request.purpose, day),
+        flows=flows,
         grants=consents.grants,
         denied=consents.denied,
         refused=consents.refused,
@@ -275,7 +290,7 @@ def asking_for(
     """Who asks, as consents are held against it."""
     return Asking(
         recipient=recipient,
-        recipient_type=tx.directory.type_of(recipient) or _STRANGER.type,
+        recipient_type=tx.directory.type_of(recipient) or STRANGER.type,
         holder=client.holder,
         purpose=purpose,
         partnerships=tx.directory.members_at,

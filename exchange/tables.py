@@ -7,6 +7,7 @@ from consent import proof_records
 from consent import records as consent_tables
 from consent import requests as consent_requests
 from exchange import (
+    alerts,
     directory,
     dual_control,
     ended,
@@ -17,8 +18,19 @@ from exchange import (
     receivers,
     records,
     stop_codes,
+    volumes,
 )
 
-OURS = (directory, dual_control, ended, handovers, installation, key_shelves, records)
+OURS = (
+    alerts,
+    volumes,
+    directory,
+    dual_control,
+    ended,
+    handovers,
+    installation,
+    key_shelves,
+    records,
+)
 RECALLS = (recalls, receivers, stop_codes, held_tables)
 ALL = (audit_tables, audit_heads, consent_tables, proof_records, consent_requests, *OURS, *RECALLS)
