@@ -28,7 +28,7 @@ class SummaryReleased(PersonEvent):
     handover: str | None = None
     fields: tuple[str, ...] = ()
     filtered: int = 0
-    obligations: tuple[str, ...] = ()
+    obligations: tuple[str, ...] | None = None
     trace: Trace = ()
     case_reference: str | None = None
     payload_sha256: str | None = None

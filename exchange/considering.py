@@ -57,8 +57,7 @@ class ClientRecord:
     """What is sealed in a client's row: who they say they are, internal flags, whom they keep out.
 
     `kept_out` holds members of staff as `person` names them; `bases` what the holder may rest
-    a release on beside consent, the oldest first. `served`: in which scopes of agreements they
-    were counted (see `policies.volumes`).
+    a release on beside consent, the oldest first; `served`: see `policies.volumes`.
     """
 
     identity: dict[str, str]

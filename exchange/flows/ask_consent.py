@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from audit.events import Actor, ConsentRefused, ConsentRequested
 from consent import requests
 from consent.requests import Request, RequestId
-from exchange import records
+from exchange import counting, records
 from exchange.considering import Considered, Rulebook, consider, on_file, sections_asked
 from exchange.records import KnownClient
 from exchange.security.tokens import Caller
@@ -201,4 +201,5 @@ def _refuse(
         sections=sections_asked(request),
         reason=told,
     )
-    return Outcome(Refused(told, told=told), (event,))
+    alerts = counting.prohibited(caller, request, told)
+    return Outcome(Refused(told, told=told), (event,), alerts=alerts)

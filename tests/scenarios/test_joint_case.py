@@ -2,7 +2,9 @@
 
 import pytest
 
+from exchange import alerts
 from exchange.samples import samples
+from exchange.services import SHARD
 from tests.builders import Broker, Story, logged, query
 
 
@@ -49,7 +51,7 @@ def test_each_partner_knows_the_client_by_a_name_of_its_own(broker: Broker) -> N
     assert len(names) == 3
 
 
-def test_a_prohibited_purpose_is_refused_openly_and_stands_in_the_log(broker: Broker) -> None:
+def test_a_prohibited_purpose_is_refused_openly_logged_and_told_the_officer(broker: Broker) -> None:
     story = broker.story("cl-0005", "vdab-wvl", "P2")
 
     about_client = story.fetch(purpose="P90")
@@ -63,6 +65,14 @@ def test_a_prohibited_purpose_is_refused_openly_and_stands_in_the_log(broker: Br
     refused = [each for each in logged(broker.services) if each["k"] == "summary.refused"]
     assert [each["reason"] for each in refused] == ["PURPOSE_PROHIBITED"] * 2
     assert released_to(story) == []
+    with broker.services.database.reading(tenant="vdab-wvl") as connection:
+        (alert,) = alerts.standing(connection, shard=SHARD)
+    assert (alert.kind, alert.organisation, alert.purpose, alert.times) == (
+        "prohibited_purpose",
+        "vdab-wvl",
+        "P90",
+        2,
+    )
 
 
 def released_to(story: Story) -> list[str]:

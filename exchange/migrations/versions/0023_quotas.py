@@ -6,6 +6,8 @@ Expands only. Neither table names a client.
 import sqlalchemy as sa
 from alembic import op
 
+from exchange import tenancy
+
 revision, down_revision = "0023_quotas", "0017_consent_requests"
 
 _KINDS = "'prohibited_purpose', 'volume_nearly', 'volume_reached', 'volume_refused'"
@@ -42,8 +44,10 @@ def upgrade() -> None:
             "shard", "day", "kind", "organisation", "purpose", "agreement", name="pk_alert"
         ),
     )
+    tenancy.put_up(op.get_bind(), ("alert",))
 
 
 def downgrade() -> None:
+    tenancy.take_down(op.get_bind(), ("alert",))
     op.drop_table("alert")
     op.drop_table("agreement_volume")
