@@ -29,6 +29,7 @@ TOUCHED = {
     "gdpr-tell-recipients",
     "gdpr-portability",
     "gdpr-object",
+    "gdpr-processor",
     "vl-egov-mandate",
     "vl-egov-protocol",
     "be-secrecy",
