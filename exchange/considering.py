@@ -33,7 +33,7 @@ from policies.vocabulary import (
     OrganisationId,
     Section,
 )
-from policies.volumes import REFUSED_AT, with_room
+from policies.volumes import REFUSED_AT, Room
 
 FLAGS = frozenset({"high_risk", "restricted", "deceased", "under_inquiry"})
 """Internal flags: they steer rules and are never told in any format."""
@@ -176,18 +176,12 @@ def consider(
         facts = replace(facts, basis=facts_of(basis))
     if not any(each.purpose == request.purpose for each in known.relations):
         # Who is being helped for this purpose goes on being helped, whatever was agreed on.
-        room = with_room(
-            facts.flows,
-            purpose=request.purpose,
-            year=tx.day.year,
-            persons=tx.directory.persons,
-            served=record.served,
-            refused_at=rulebook.refused_at,
-        )
-        facts = replace(facts, flows=room)
-    considered = considered_on(rulebook, request, facts, consents, known.sections, flags)
-    on_basis = considered.decision.on_basis
-    return replace(considered, basis=basis if on_basis else None, served=record.served)
+        room = Room(tx.directory.persons, record.served, rulebook.refused_at)
+        facts = replace(facts, flows=room.of(facts.flows, request.purpose, tx.day.year))
+    considered = considered_on(
+        rulebook, request, facts, consents, known.sections, flags, record.served
+    )
+    return replace(considered, basis=basis) if considered.decision.on_basis else considered
 
 
 def facts_for(
@@ -231,6 +225,7 @@ def considered_on(
     consents: ConsentFacts,
     stored: Sequence[SealedSection],
     flags: frozenset[str],
+    served: frozenset[str] = frozenset(),
 ) -> Considered:
     """The decision on these facts, with the names of what it rests on."""
     decision = rulebook.decider.decide(request, facts)
@@ -243,6 +238,7 @@ def considered_on(
         grants=tuple(dict.fromkeys(grant for _, grant in rests_on)),
         sections=tuple(each for each in stored if each.section in decision.sections),
         flags=flags,
+        served=served,
     )
 
 

@@ -1,7 +1,7 @@
 """How many persons an agreement is for in a year, and what is done when there are more."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from policies.decision import FlowFacts
 
@@ -37,24 +37,24 @@ def reached(persons: int, agreed: int | None) -> int | None:
     )
 
 
-def with_room(
-    flows: tuple[FlowFacts, ...],
-    *,
-    purpose: str,
-    year: int,
-    persons: Mapping[str, int],
-    served: frozenset[str],
-    refused_at: int,
-) -> tuple[FlowFacts, ...]:
-    """The flows, with those marked in which this client would be one too many.
+@dataclass(frozen=True, slots=True)
+class Room:
+    """For one client: `persons` counts by scope, `served` are the scopes they count in already."""
 
-    `persons` counts by scope, `served` are the scopes in which the client counts already.
-    """
+    persons: Mapping[str, int]
+    served: frozenset[str]
+    refused_at: int = REFUSED_AT
 
-    def full(flow: FlowFacts) -> bool:
-        return any(
-            scope not in served and is_full(persons.get(scope, 0), agreed, refused_at)
-            for scope, agreed in scopes(flow, purpose, year)
+    def of(self, flows: tuple[FlowFacts, ...], purpose: str, year: int) -> tuple[FlowFacts, ...]:
+        """The flows, with those marked in which this client would be one too many."""
+        return tuple(
+            replace(each, full=True) if self._full(scopes(each, purpose, year)) else each
+            for each in flows
         )
 
-    return tuple(replace(each, full=True) if full(each) else each for each in flows)
+    def _full(self, counted: Iterable[tuple[str, int | None]]) -> bool:
+        return any(
+            is_full(self.persons.get(scope, 0), agreed, self.refused_at)
+            for scope, agreed in counted
+            if scope not in self.served
+        )

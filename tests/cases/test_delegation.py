@@ -120,13 +120,20 @@ def test_a_processor_is_told_no_more_of_a_client_than_its_controller(story: Stor
     assert_uniform(ask(story), unknown)
 
 
-def test_a_processor_that_may_not_receive_may_not_for_another(story: Story) -> None:
+@pytest.mark.parametrize(
+    "fault", [{"in_eea": False, "data_location": "US"}, {"accreditation": {"status": "withdrawn"}}]
+)
+def test_a_processor_that_may_not_receive_may_not_for_another(
+    story: Story, fault: dict[str, Any]
+) -> None:
     instruct(story.broker)
     organisation = directory_documents()["organisation"][PROCESSOR]
-    outside = {PROCESSOR: organisation | {"data_location": "US"}}
+    outside = {PROCESSOR: organisation | fault}
     story.broker.services.writer.submit(apply_documents, {"organisation": outside}).result()
 
-    assert ask(story).status_code == 403
+    answer = ask(story)
+    assert answer.status_code == 403
+    assert answer.json()["type"].endswith(":not-accredited")
 
 
 def test_a_processor_offers_its_controllers_client_in_that_name(story: Story) -> None:

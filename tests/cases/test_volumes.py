@@ -96,10 +96,12 @@ def test_the_officer_hears_at_80_and_100_and_beyond_150_nobody_new_comes_in(
 
 def test_who_is_served_goes_on_being_served_when_it_is_full(broker: Broker) -> None:
     story = broker.story("cl-0004", PARTNER, "P2")
+    before = broker.related(HOLDER, client(broker, "v-before"), PARTNER, "P2")
     agree(broker, 0)
 
     assert broker.pushed(HOLDER, client(broker, "v-new"), PARTNER, "P2").status_code == 403
     assert story.fetch().status_code == 200
+    assert story.fetch(handover=before).status_code == 200
     assert story.answer("acceptance").status_code == 200
     assert broker.pushed(HOLDER, story.handle, PARTNER, "P2").status_code == 201
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from policies.agreements import flows_between
 from policies.gates import an_agreement_covers_it
 from policies.vocabulary import AgreementId, OrganisationId, Reason
-from policies.volumes import is_full, reached, scopes, with_room
+from policies.volumes import Room, is_full, reached, scopes
 from tests.policies.situations import a_request, some_facts
 from tests.policies.test_agreements import AGREEMENTS, TODAY
 
@@ -53,9 +53,7 @@ def test_it_is_full_at_so_many_per_cent_of_what_was_agreed(
 
 def room(*, persons: dict[str, int], served: frozenset[str] = frozenset()) -> bool:
     flow = replace(FLOW, persons=10, persons_for_purpose=4)
-    (left,) = with_room(
-        (flow,), purpose="P2", year=YEAR, persons=persons, served=served, refused_at=150
-    )
+    (left,) = Room(persons, served).of((flow,), "P2", YEAR)
     return not left.full
 
 
