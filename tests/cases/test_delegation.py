@@ -121,7 +121,11 @@ def test_a_processor_is_told_no_more_of_a_client_than_its_controller(story: Stor
 
 
 @pytest.mark.parametrize(
-    "fault", [{"in_eea": False, "data_location": "US"}, {"accreditation": {"status": "withdrawn"}}]
+    "fault",
+    [
+        {"in_eea": False, "data_location": "US"},
+        {"accreditation": {"status": "withdrawn", "since": "2025-01-01", "until": None}},
+    ],
 )
 def test_a_processor_that_may_not_receive_may_not_for_another(
     story: Story, fault: dict[str, Any]
