@@ -3,6 +3,7 @@
 import pytest
 
 from exchange import alerts
+from exchange.reporting import agreements_volumes, alerts_list
 from exchange.samples import samples
 from exchange.services import SHARD
 from tests.builders import Broker, Story, logged, query
@@ -78,3 +79,31 @@ def test_a_prohibited_purpose_is_refused_openly_logged_and_told_the_officer(brok
 def released_to(story: Story) -> list[str]:
     entries = logged(story.broker.services)
     return [each["c"] for each in entries if each["k"] == "summary.released"]
+
+
+PILOT = {"leuven": (12, 5), "mortsel": (7, 4), "dendermonde": (8, 3), "tielt": (6, 3)}
+PILOT |= {"kortrijk-waregem": (10, 5)}
+"""Who takes part on each site, and who was identified only."""
+
+
+def test_the_pilot_shares_the_43_who_take_part_and_none_of_the_20_others(broker: Broker) -> None:
+    sample = samples()["cl-0005"]
+    holder, deposit = broker.as_(sample.holder), {"sections": {"goals": sample.sections["goals"]}}
+    told = []
+    for site, (taking_part, identified) in PILOT.items():
+        for number in range(taking_part + identified):
+            name = {"reference": f"JC-{site}-{number}"}
+            handle = holder.post("/v1/clients", json=name).json()["client"]
+            if number < taking_part:
+                holder.put(f"/v1/clients/{handle}/summary", json=deposit)
+                holder.post(f"/v1/clients/{handle}/consents", json=sample.consent)
+            body = {"client": handle, "recipient": "org:vdab-wvl", "purpose": "P2"}
+            key = {"Idempotency-Key": f"key-{site}-{number}"}
+            pushed = holder.post("/v1/handovers", json=body | {"reason_code": "other"}, headers=key)
+            told.append(pushed.status_code)
+
+    assert (told.count(201), told.count(403)) == (43, 20)
+    volumes = next(agreements_volumes(broker.services, {}))["agreements"]
+    (joint,) = [each for each in volumes if each["agreement"] == "PR-2026-003"]
+    assert (joint["persons"], joint["agreed"], joint["per_cent"]) == (43, 60, 71)
+    assert list(alerts_list(broker.services, {})) == [{"alerts": []}]
