@@ -46,6 +46,7 @@ from exchange.problems import (
     Problem,
     RequestRefused,
 )
+from exchange.refusing import next_step
 from exchange.services import Services
 from exchange.threshold import Threshold
 from exchange.web import stop
@@ -124,6 +125,8 @@ def create_app(services: Services) -> FastAPI:
 async def tell(request: Request, error: Exception) -> Response:
     """The problem document for a failure. Nothing of the request and of the error is in it."""
     problem, errors = problem_of(error)
+    if problem is NOT_AVAILABLE:
+        await next_step(request.scope)
     if problem.status >= _OURS:
         log.warning("request.failed", problem=problem.name, failure=type(error).__name__)
     more: dict[str, Any] = {"errors": _places(errors)} if errors else {}

@@ -16,6 +16,7 @@ from exchange import records
 from exchange.acting import STRANGER, in_its_name
 from exchange.bases import Basis, basis_in, facts_of, live_basis
 from exchange.handovers import OPEN_FOR, Relation, relations_in
+from exchange.nobody import read_no_consent, record_of_nobody
 from exchange.records import KnownClient, SealedSection
 from exchange.security.vault import Vault
 from exchange.transaction import Transaction
@@ -111,6 +112,7 @@ def record_of(tx: Transaction, client: KnownClient) -> ClientRecord:
 def opened_record(vault: Vault, client: KnownClient) -> ClientRecord:
     """As `record_of`, for whoever has the vault and no transaction."""
     if client.id == NOBODY:
+        json.loads(record_of_nobody(vault))
         return ClientRecord({}, frozenset())
     body = json.loads(vault.open(client.id, client.sealed, "client"))
     kept_out = frozenset(body.get("kept_out", ()))
@@ -166,8 +168,8 @@ def consider(
     consents = _consents(tx, client, asking, known.consents)
     if end_user in record.kept_out:
         consents = replace(consents, denied=_EVERYTHING)
-    if client.id == NOBODY or not consents.refs:
-        tx.vault.open_decoy(1 + (client.id == NOBODY))
+    if not known.consents:
+        read_no_consent(tx.vault)
     facts = facts_for(
         tx, rulebook, request, client, known.sections, consents, flags, care_relation=care_relation
     )

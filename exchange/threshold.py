@@ -19,6 +19,7 @@ from exchange.problems import (
     UNAVAILABLE,
     Problem,
 )
+from exchange.refusing import came_whole
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Message: TypeAlias = MutableMapping[str, Any]
@@ -82,6 +83,7 @@ class Threshold:
         problem = self._fault(scope)
         if problem is None:
             self._name_sender(scope)
+            came_whole(scope)
             await self._inside(scope, receive, walled)
             return
         body, headers = problem.body(), refusing(problem)

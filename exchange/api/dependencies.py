@@ -30,6 +30,7 @@ from exchange.problems import (
     RequestRefused,
     settled,
 )
+from exchange.refusing import came_whole
 from exchange.security.contexts import TokenFault
 from exchange.security.dpop import InvalidProof
 from exchange.security.strict_json import JsonFault, NotJson, read_json
@@ -226,6 +227,7 @@ async def json_of(
     if not types.fullmatch(request.headers.get("content-type", "")):
         raise RequestRefused(MALFORMED, (("content-type", "application/json_needed"),))
     raw = await request.body()
+    came_whole(request.scope)
     try:
         limit = services.settings.small_body_bytes if most is None else most
         return read_json(raw, max_bytes=limit, max_depth=MAX_DEPTH)

@@ -8,6 +8,7 @@ from consent import requests
 from consent.requests import Request, RequestId
 from exchange import counting, records
 from exchange.considering import Considered, Rulebook, consider, on_file, sections_asked
+from exchange.nobody import read_no_consent
 from exchange.records import KnownClient
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
@@ -160,7 +161,7 @@ def _put(
     request = RequestId(tx.new_id())
     nobody = isinstance(reaching, Reason)
     if isinstance(reaching, Reason):
-        tx.vault.open_decoy(1)
+        read_no_consent(tx.vault)
         sealed = b""
     else:
         sealed = requests.sealed_lines(tx.vault, client.id, request, {"lines": list(reaching)})
