@@ -15,7 +15,8 @@ class SummaryReleased(PersonEvent):
     """A partner may read part of a summary. Committed before the first byte leaves.
 
     `reason` is OK or OK_FILTERED; `fields` are names, never values; `filtered` counts what was
-    held back; `basis` stands where no consent does.
+    held back; `basis` stands where no consent does; `obligations` are codes of what the
+    recipient owes.
     """
 
     kind, outcome = "summary.released", "permit"
@@ -27,6 +28,7 @@ class SummaryReleased(PersonEvent):
     handover: str | None = None
     fields: tuple[str, ...] = ()
     filtered: int = 0
+    obligations: tuple[str, ...] | None = None
     trace: Trace = ()
     case_reference: str | None = None
     payload_sha256: str | None = None

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from consent.substance import Substance, substance
+from policies.purposes import is_prohibited
 from policies.yaml_files import InvalidYaml, read_yaml
 
 _FENCE = "---"
@@ -100,6 +101,10 @@ def _misfits(said: dict[str, Any]) -> Iterable[str]:
     for name in _TEXTS:
         if not isinstance(said.get(name, ""), str):
             yield name
+    purposes = said.get("purposes", [])
+    # A text about a use that nobody may have would make a client believe that there is a choice.
+    if isinstance(purposes, list) and any(is_prohibited(str(each)) for each in purposes):
+        yield "purposes"
 
 
 Version = tuple[int, ...]

@@ -13,12 +13,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from exchange import agreeing, keeping, operations, registering
+from exchange import agreeing, keeping, operations, registering, reporting
 from exchange.observability import log
 from exchange.operations import OperationRefused
 from exchange.services import Services
 
-VERBS = {**operations.VERBS, **registering.VERBS, **keeping.VERBS, **agreeing.VERBS}
+VERBS = {
+    **operations.VERBS,
+    **registering.VERBS,
+    **keeping.VERBS,
+    **agreeing.VERBS,
+    **reporting.VERBS,
+}
 _LONGEST = 64 * 1024 * 1024
 
 

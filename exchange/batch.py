@@ -15,7 +15,7 @@ from audit.log import Entry, Head, LogMoved, Recorded
 from audit.prepared import together
 from audit.tree import leaf_hash
 from consent.belgian_time import instant, time_of
-from exchange import installation
+from exchange import alerts, installation
 from exchange.database import WRITES, Database
 from exchange.directory import Directory, DirectoryReader, DirectoryState
 from exchange.key_store import KeyStore
@@ -173,6 +173,8 @@ class BatchRunner:
                 events += outcome.recorded()
                 ran.append((each, outcome, len(outcome.events)))
         uses.keep(tx.over)
+        raised = [alert for _, outcome, _ in ran for alert in outcome.alerts]
+        alerts.keep(connection, shard=self._shard, alerts=raised, day=tx.day, at=tx.now)
         entries, _ = log.append(
             connection, events, after=head, at=tx.at, keys=self._keys, policy=self._policy
         )

@@ -18,6 +18,7 @@ from audit import guards
 from audit.log import NotOpened
 from exchange import tenancy
 from exchange.agreement_commands import agreements
+from exchange.alert_commands import alerts, volumes
 from exchange.application_commands import applications
 from exchange.audit_commands import audit
 from exchange.backup_commands import backup
@@ -56,6 +57,7 @@ organisations = typer.Typer(no_args_is_help=True, help="The directory of organis
 members = typer.Typer(no_args_is_help=True, help="Members of staff: numbers and roles, no names.")
 notices = typer.Typer(no_args_is_help=True, help="The texts that clients are shown.")
 for name, part in {
+    "alerts": alerts,
     "organisations": organisations,
     "members": members,
     "agreements": agreements,
@@ -71,6 +73,7 @@ for name, part in {
     app.add_typer(part, name=name)
 app.command("backup")(backup)
 notices.command("check")(check_notices)
+agreements.command("volumes")(volumes)
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 File = Annotated[

@@ -13,13 +13,14 @@ from consent.content import EVERY_SECTION, denied_fields
 from consent.recipients import Asking
 from consent.standing import ConsentFacts
 from exchange import records
+from exchange.acting import STRANGER, in_its_name
 from exchange.bases import Basis, basis_in, facts_of, live_basis
 from exchange.handovers import OPEN_FOR, Relation, relations_in
 from exchange.nobody import read_no_consent, record_of_nobody
 from exchange.records import KnownClient, SealedSection
 from exchange.security.vault import Vault
 from exchange.transaction import Transaction
-from policies.decision import Decision, Facts, RecipientFacts, ReleaseRequest
+from policies.decision import Decision, Facts, ReleaseRequest
 from policies.deposit import Deposited
 from policies.gates import Decider
 from policies.insz import check_insz
@@ -31,24 +32,15 @@ from policies.vocabulary import (
     ConsentId,
     GrantId,
     OrganisationId,
-    OrganisationType,
     Section,
 )
+from policies.volumes import REFUSED_AT, Room
 
 FLAGS = frozenset({"high_risk", "restricted", "deceased", "under_inquiry"})
 """Internal flags: they steer rules and are never told in any format."""
 
 _BLOCKING = frozenset({"restricted", "deceased"})
 _EVERYTHING = denied_fields((EVERY_SECTION,))
-_STRANGER = RecipientFacts(
-    type=OrganisationType.PARTNERSHIP,
-    accredited=False,
-    in_eea=False,
-    insz_authorised=False,
-    secrecy=False,
-    only_sections=frozenset(),
-)
-"""What we say of an organisation that is not in the directory: nothing that opens a gate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +49,8 @@ class Rulebook:
 
     decider: Decider
     demo: bool
+    refused_at: int = REFUSED_AT
+    """Per cent of the persons agreed on from which an agreement has no room."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +58,14 @@ class ClientRecord:
     """What is sealed in a client's row: who they say they are, internal flags, whom they keep out.
 
     `kept_out` holds members of staff as `person` names them; `bases` what the holder may rest
-    a release on beside consent, the oldest first.
+    a release on beside consent, the oldest first; `served`: see `policies.volumes`.
     """
 
     identity: dict[str, str]
     flags: frozenset[str]
     kept_out: frozenset[str] = frozenset()
     bases: tuple[Basis, ...] = ()
+    served: frozenset[str] = frozenset()
 
     def to_bytes(self) -> bytes:
         body: dict[str, Any] = {"flags": sorted(self.flags), "identity": self.identity}
@@ -78,6 +73,8 @@ class ClientRecord:
             body["kept_out"] = sorted(self.kept_out)
         if self.bases:
             body["bases"] = [each.to_json() for each in self.bases]
+        if self.served:
+            body["served"] = sorted(self.served)
         return to_json(body)
 
 
@@ -98,6 +95,7 @@ class Considered:
     sections: tuple[SealedSection, ...]
     flags: frozenset[str]
     basis: Basis | None = None
+    served: frozenset[str] = frozenset()
 
     @property
     def masked(self) -> bool:
@@ -119,7 +117,8 @@ def opened_record(vault: Vault, client: KnownClient) -> ClientRecord:
     body = json.loads(vault.open(client.id, client.sealed, "client"))
     kept_out = frozenset(body.get("kept_out", ()))
     bases = tuple(map(basis_in, body.get("bases", ())))
-    return ClientRecord(body["identity"], frozenset(body["flags"]), kept_out, bases)
+    served = frozenset(body.get("served", ()))
+    return ClientRecord(body["identity"], frozenset(body["flags"]), kept_out, bases, served)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +176,13 @@ def consider(
     basis = _basis(tx, client, record, request.recipient, request.purpose)
     if basis is not None:
         facts = replace(facts, basis=facts_of(basis))
-    considered = considered_on(rulebook, request, facts, consents, known.sections, flags)
+    if not any(each.purpose == request.purpose for each in known.relations):
+        # Who is being helped for this purpose goes on being helped, whatever was agreed on.
+        room = Room(tx.directory.persons, record.served, rulebook.refused_at)
+        facts = replace(facts, flows=room.of(facts.flows, request.purpose, tx.day.year))
+    considered = considered_on(
+        rulebook, request, facts, consents, known.sections, flags, record.served
+    )
     return replace(considered, basis=basis) if considered.decision.on_basis else considered
 
 
@@ -194,8 +199,11 @@ def facts_for(
 ) -> Facts:
     """What a decision is made from, for consents that are on file or about to be."""
     day = tx.day
-    recipient = tx.directory.recipient(request.recipient, day) or _STRANGER
-    holder = tx.directory.recipient(client.holder, day) or _STRANGER
+    recipient = tx.directory.recipient(request.recipient, day) or STRANGER
+    flows = tx.directory.flows(client.holder, request.recipient, request.purpose, day)
+    if request.processor is not None:
+        recipient, flows = in_its_name(tx, rulebook.decider, request, recipient, flows)
+    holder = tx.directory.recipient(client.holder, day) or STRANGER
     return Facts(
         recipient=recipient,
         holder_secrecy=holder.secrecy,
@@ -203,7 +211,7 @@ def facts_for(
         blocked=not flags.isdisjoint(_BLOCKING),
         care_relation=care_relation,
         any_agreement=tx.directory.any_agreement(request.recipient, request.purpose, day),
-        flows=tx.directory.flows(client.holder, request.recipient, request.purpose, day),
+        flows=flows,
         grants=consents.grants,
         denied=consents.denied,
         refused=consents.refused,
@@ -219,6 +227,7 @@ def considered_on(
     consents: ConsentFacts,
     stored: Sequence[SealedSection],
     flags: frozenset[str],
+    served: frozenset[str] = frozenset(),
 ) -> Considered:
     """The decision on these facts, with the names of what it rests on."""
     decision = rulebook.decider.decide(request, facts)
@@ -231,6 +240,7 @@ def considered_on(
         grants=tuple(dict.fromkeys(grant for _, grant in rests_on)),
         sections=tuple(each for each in stored if each.section in decision.sections),
         flags=flags,
+        served=served,
     )
 
 
@@ -277,7 +287,7 @@ def asking_for(
     """Who asks, as consents are held against it."""
     return Asking(
         recipient=recipient,
-        recipient_type=tx.directory.type_of(recipient) or _STRANGER.type,
+        recipient_type=tx.directory.type_of(recipient) or STRANGER.type,
         holder=client.holder,
         purpose=purpose,
         partnerships=tx.directory.members_at,

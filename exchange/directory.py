@@ -20,6 +20,7 @@ from consent.notices import NoticeLibrary
 from consent.register import notices_in
 from exchange.ended import ended_tokens, retired_keys, token_name
 from exchange.security.tokens import Caller
+from exchange.volumes import persons_in
 from policies.agreements import Agreement, any_in_force, flows_between, read_agreement
 from policies.decision import FlowFacts, RecipientFacts
 from policies.organisations import (
@@ -137,6 +138,8 @@ class Directory:
     token_keys: tuple[tuple[Mapping[str, Any], int], ...] = ()
     """Public keys of our own that sign no more, and until when (µs) their tokens count."""
     mergers: Mergers = field(default_factory=dict)
+    persons: Mapping[str, int] = field(default_factory=dict)
+    """By scope, as of when the version moved: it moves when a volume is full (see `counting`)."""
     _flows: dict[tuple[Any, ...], tuple[FlowFacts, ...]] = field(default_factory=dict, repr=False)
     _facts: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
 
@@ -309,6 +312,7 @@ def read_directory(connection: Connection, *, shard: int, version: int) -> Direc
         applications=_applications(connection, shard),
         notices=notices_in(connection, shard=shard),
         token_keys=retired_keys(connection, shard=shard),
+        persons=persons_in(connection, shard=shard),
         mergers={
             OrganisationId(id): Merger(OrganisationId(each["into"]), each["at"])
             for id, each in documents(connection, shard=shard, kind="merger").items()

@@ -11,7 +11,9 @@ from sqlalchemy import Connection
 
 from audit import log, published
 from consent.belgian_time import instant
+from exchange import alerts
 from exchange.services import SHARD, Services
+from exchange.tenancy import EVERYBODY
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
 _SECOND = 1_000_000
@@ -22,6 +24,8 @@ def metrics_text(services: Services) -> str:
     silent = services.checkpointing.silence(services.clock()).total_seconds()
     with services.database.reading() as connection:
         lines = list(_of_the_log(connection, services.clock()))
+    with services.database.reading(tenant=EVERYBODY) as connection:
+        lines += _of_alerts(connection)
     lines += _gauge("log_unwitnessed_seconds", "Since a quorum of witnesses signed.", silent)
     frozen = services.admission.frozen is not None
     lines += _gauge("log_frozen", "1: nothing may be written; see doctor.", int(frozen))
@@ -39,6 +43,12 @@ def _of_the_log(connection: Connection, now: datetime) -> Iterator[str]:
     for _, leaf in log.entries(connection, shard=SHARD, start=size, stop=size + 1):
         age = max(0, instant(now) - json.loads(leaf)["t"]) / _SECOND
     yield from _gauge("log_unsigned_seconds", "Age of the oldest entry not signed.", age)
+
+
+def _of_alerts(connection: Connection) -> Iterator[str]:
+    yield from _head("alerts_total", "What a data protection officer must hear of.", "counter")
+    for kind, times in sorted(alerts.counted(connection, shard=SHARD).items()):
+        yield f'overdracht_alerts_total{{kind="{kind}"}} {times}'
 
 
 def _of_the_writer(services: Services) -> Iterator[str]:

@@ -244,7 +244,9 @@ def _services(
         nonces=Nonces(ring.derived(Use.DPOP_NONCES), settings.dpop_nonce_seconds),
         assertions=ClientAssertions(settings.issuer),
         committer=Committer(ring.derived(Use.COMMITMENTS), keys),
-        rulebook=Rulebook(Decider(overlay), demo=settings.profile is Profile.DEMO),
+        rulebook=Rulebook(
+            Decider(overlay), settings.profile is Profile.DEMO, settings.volume_refused_at
+        ),
         receipts=consent_signing(settings.issuer, ring.receipt_signing),
         receipt_key=receipt_key(
             origin, hmac.digest(ring.derived(Use.AUDIT_RECEIPT), origin.encode(), "sha256")

@@ -84,6 +84,10 @@ class Settings(BaseSettings):
     consent_requests_a_day: Annotated[int, Field(ge=1, le=100_000)] = 50
     """Questions to clients that one organisation may ask in 24 hours; one more gets 429."""
 
+    volume_refused_at: Annotated[int, Field(ge=100, le=1_000)] = 150
+    """Per cent of the persons a year that an agreement is for, from which on nobody new is
+    handed over under it. Who is served already goes on being served."""
+
     sqlite_journal: Annotated[str, StringConstraints(pattern=r"^(wal|delete)$")] = "wal"
     """`delete` is slower and safe on every SQLite; `wal` needs one free of the WAL-reset fault."""
 

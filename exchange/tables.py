@@ -8,6 +8,7 @@ from consent import records as consent_tables
 from consent import requests as consent_requests
 from exchange import (
     agreement_book,
+    alerts,
     directory,
     dual_control,
     ended,
@@ -18,9 +19,20 @@ from exchange import (
     receivers,
     records,
     stop_codes,
+    volumes,
 )
 
-OURS = (directory, dual_control, ended, handovers, installation, key_shelves, records)
+OURS = (
+    alerts,
+    volumes,
+    directory,
+    dual_control,
+    ended,
+    handovers,
+    installation,
+    key_shelves,
+    records,
+)
 AGREEMENTS = (agreement_book,)
 RECALLS = (recalls, receivers, stop_codes, held_tables)
 ALL = (

@@ -13,6 +13,7 @@ from audit.events import AuditEvent
 from audit.log import Entry, Recorded
 from audit.sealing import fresh_request_id
 from consent.belgian_time import day_of, instant
+from exchange.alerts import Alert
 from exchange.directory import Directory
 from exchange.key_store import KeyStore
 from exchange.security.dpop import Proof
@@ -78,12 +79,14 @@ class Outcome(Generic[T_co]):
     A command that carries out several requests gives as many events for each, one request
     after the other. `uses` are committed with it: of two commands with the same one, in
     whichever process, one is done, and the other runs again and finds it in `tx.used`.
+    `alerts` are committed with it also when it is a refusal, whose other writes are lost.
     """
 
     value: T_co | Refused
     events: tuple[AuditEvent, ...] = ()
     requests: int = 1
     uses: tuple[Use, ...] = ()
+    alerts: tuple[Alert, ...] = ()
 
     def recorded(self) -> list[Recorded]:
         """The events, each with the id of its request: never seen before, shared by no other."""

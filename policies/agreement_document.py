@@ -1,7 +1,7 @@
 """The document of a framework agreement: its parts as values, and the strict reading of it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -99,9 +99,19 @@ class Flow:
     operations: frozenset[Operation]
     onward: bool
     origin_masking: bool
+    persons_per_year: int | None = None
+    """Persons for each of its purposes, of those of the agreement."""
+    keep_months: int | None = None
+    """Months after last use that a recipient may keep what it got; without: as usual."""
+    instructs: bool = False
+    """It runs to processors: what they may do in the name of those it comes from, no release."""
 
     def covers(self, holder: OrganisationId, recipient: OrganisationId, purpose: str) -> bool:
         """Whether it runs from one to the other for the purpose; never from one to itself."""
+        return not self.instructs and self.runs(holder, recipient, purpose)
+
+    def runs(self, holder: OrganisationId, recipient: OrganisationId, purpose: str) -> bool:
+        """As `covers`, be it an instruction or not."""
         return (
             holder != recipient
             and holder in self.from_
@@ -183,7 +193,26 @@ def read_agreement(document: object) -> Agreement:
     first, last = agreement.valid_from, agreement.valid_until
     if first and last and last < first:
         raise UnfitDocument("valid_until", "is before valid_from")
-    return agreement
+    return _with_instructions(agreement)
+
+
+def _with_instructions(agreement: Agreement) -> Agreement:
+    """The agreement, its flows to processors known as such (gdpr-processor: GDPR, article 28).
+
+    Raises `UnfitDocument` for a flow from a processor, or to one and to somebody else.
+    """
+    processors = {each.org for each in agreement.parties if each.role == "processor"}
+    flows = []
+    for index, flow in enumerate(agreement.flows):
+        instructs = bool(processors.intersection(flow.to))
+        if processors.intersection(flow.from_) or (
+            instructs and not processors.issuperset(flow.to)
+        ):
+            raise UnfitDocument(
+                f"flows[{index}]", "a processor acts in its controller's name alone"
+            )
+        flows.append(replace(flow, instructs=instructs))
+    return replace(agreement, flows=tuple(flows))
 
 
 def _flow(
@@ -198,6 +227,8 @@ def _flow(
     purposes: tuple[str, ...],
     onward: bool,
     origin_masking: bool = False,
+    persons_per_year: int | None = None,
+    keep_months: int | None = None,
 ) -> Flow:
     whole = frozenset[FieldId]().union(*map(fields_of, sections))
     return Flow(
@@ -209,6 +240,8 @@ def _flow(
         operations=frozenset(operations),
         onward=onward,
         origin_masking=origin_masking,
+        persons_per_year=persons_per_year,
+        keep_months=keep_months,
     )
 
 
@@ -265,6 +298,8 @@ _flows = many(
             "excluded_fields": many(_field),
             "precision_caps": mapping(_field, _word),
             "origin_masking": flag,
+            "persons_per_year": count,
+            "keep_months": count,
         },
     )
 )

@@ -131,6 +131,10 @@ def flows_between(
             operations=flow.operations,
             onward=flow.onward,
             origin_masking=flow.origin_masking,
+            persons=agreement.volume,
+            persons_for_purpose=flow.persons_per_year,
+            keep_months=flow.keep_months,
+            retention=agreement.retention,
         )
         for agreement in agreements
         for flow in agreement.flows

@@ -50,6 +50,8 @@ class ReleaseRequest:
     purpose: str
     sections: frozenset[Section] | None = None
     operation: Operation = Operation.VIEW
+    processor: OrganisationId | None = None
+    """Who asks in the recipient's name, where that is another: see `policies.delegation`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,12 @@ class GrantFacts:
 
 @dataclass(frozen=True, slots=True)
 class FlowFacts:
-    """What an agreement in force lets go from holder to recipient for the purpose."""
+    """What an agreement in force lets go from holder to recipient for the purpose.
+
+    `persons` are those a year that it was agreed for, `persons_for_purpose` those of them for
+    one purpose, where that was said. `full`: this client would be one too many. `keep_months`:
+    how long the recipient may keep what it got after last use, where that is shorter than usual.
+    """
 
     agreement: AgreementId
     fields: frozenset[FieldId]
@@ -93,6 +100,11 @@ class FlowFacts:
     operations: frozenset[Operation]
     onward: bool
     origin_masking: bool
+    persons: int | None = None
+    persons_for_purpose: int | None = None
+    keep_months: int | None = None
+    retention: str | None = None
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from policies.decision import Decision, Facts, RecipientFacts, ReleaseRequest
 from policies.minimisation import (
     ON_BASIS,
     asked,
+    covering,
     flows_for,
     granted,
     precision_of,
@@ -53,8 +54,10 @@ def the_client_consented_at_this_age(request: ReleaseRequest, facts: Facts) -> R
 
 
 def an_agreement_covers_it(request: ReleaseRequest, facts: Facts) -> Reason | None:
-    """Holder and recipient have an agreement in force for purpose and operation."""
-    return None if flows_for(request, facts) else Reason.NO_ACTIVE_PROTOCOL
+    """Holder and recipient have an agreement in force for purpose and operation, with room."""
+    if flows_for(request, facts):
+        return None
+    return Reason.USES_EXHAUSTED if covering(request, facts) else Reason.NO_ACTIVE_PROTOCOL
 
 
 def the_recipient_is_accredited(request: ReleaseRequest, facts: Facts) -> Reason | None:

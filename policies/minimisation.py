@@ -107,6 +107,11 @@ def granted(request: ReleaseRequest, facts: Facts) -> dict[int, frozenset[FieldI
 
 
 def flows_for(request: ReleaseRequest, facts: Facts) -> tuple[FlowFacts, ...]:
+    """The flows that cover it (see `covering`) and have room for one person more."""
+    return tuple(each for each in covering(request, facts) if not each.full)
+
+
+def covering(request: ReleaseRequest, facts: Facts) -> tuple[FlowFacts, ...]:
     """The flows in force that allow the operation; on a basis, those of its own agreement."""
     allowing = implied_by(request.operation)
     basis = basis_of(facts)

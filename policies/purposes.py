@@ -12,6 +12,9 @@ from policies.summary_model import fields_of, summary_model
 from policies.vocabulary import ConsentState, FieldId, Operation, OrganisationType, Section
 from policies.yaml_files import read_yaml
 
+PROHIBITED = frozenset({"P90", "P91", "P92", "P93", "P94", "P95"})
+"""Hard rule H3, here too: so that no file, ours or another, can take one of them off the list."""
+
 
 class InvalidPurposes(Exception):
     """The list contradicts itself or the summary model. The broker must not start with it."""
@@ -154,8 +157,14 @@ def read_purposes(data: bytes) -> PurposeList:
 def _list(raw: Mapping[str, Any]) -> PurposeList:
     prohibited = [_prohibited(code, each) for code, each in raw["prohibited"].items()]
     named = {name: each for each in prohibited for name in (each.code, *each.aliases)}
+    if lost := PROHIBITED - named.keys():
+        raise InvalidPurposes(f"no longer prohibited: {sorted(lost)}")
     if overlap := named.keys() & raw["purposes"].keys():
         raise InvalidPurposes(f"both allowed and prohibited: {sorted(overlap)}")
+    terms = frozenset[str]().union(*(each.dpv for each in prohibited))
+    for code, each in raw["purposes"].items():
+        if meant := terms.intersection(each["dpv"]):
+            raise InvalidPurposes(f"{code} is a prohibited use by its terms: {sorted(meant)}")
     operations = {Operation(name): each for name, each in raw["operations"].items()}
     implies = {
         name: {*map(Operation, each.get("implies", ()))} for name, each in operations.items()

@@ -21,6 +21,7 @@ def fill(broker: Broker) -> None:
     assert story.answer("acceptance").status_code == 200
     assert story.withdraw().status_code == 200
     assert broker.asked(story).status_code == 201
+    assert broker.pushed(HOLDER, story.handle, RECIPIENT, "P90").status_code == 403
     broker.services.writer.submit(_waiting, story.consent).result()
 
 

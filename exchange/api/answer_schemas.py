@@ -306,6 +306,7 @@ RECALLS_OF_CLIENT = whole(items=many(more(_SAID_OF_RECALL, recipient=text("^org:
 CERTIFIED = more(_SAID_OF_RECALL, sha256=HASH)
 
 SUMMARY = whole(
+    ("act",),
     iss=TEXT,
     aud=text("^org:[a-z0-9][a-z0-9-]{1,39}$"),
     sub=CLIENT,
@@ -314,7 +315,13 @@ SUMMARY = whole(
     released=SECTIONS,
     withheld=many(TEXT),
     precision={"type": "object", "additionalProperties": TEXT},
-    obligations=whole(erase_by=DAY, onward=TRUTH),
+    obligations=whole(
+        ("retention",),
+        erase_by=DAY,
+        onward=TRUTH,
+        source=word("named", "masked"),
+        retention=TEXT,
+    ),
     grounds=whole(
         ("consent", "basis", "protocol"),
         purpose=PURPOSE,
@@ -324,6 +331,7 @@ SUMMARY = whole(
         protocol=TEXT,
     ),
     audit=ENTRY,
+    act=whole(sub=ORGANISATION),
     signature=DETACHED,
 )
 

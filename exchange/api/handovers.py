@@ -94,6 +94,8 @@ class NewHandover(Body):
     urgency: Literal["normal", "within_7d", "within_48h"] = "normal"
     sections: list[Literal[tuple(Section)]] | None = None  # type: ignore[valid-type]  # its members
     appointment: NewAppointment | None = None
+    on_behalf_of: Organisation | None = None
+    """The controller in whose name its processor offers the client."""
 
 
 class Contact(Body):
@@ -146,7 +148,9 @@ async def post_handover(
     """Offer a client to a partner. Repeating it with the same key repeats the answer."""
     if idempotency_key is None or not re.fullmatch(r"[\x21-\x7e]{8,200}", idempotency_key):
         raise RequestRefused(INVALID_CONTENT, (("idempotency-key", "needed_8_to_200_characters"),))
-    text = json.dumps(body.model_dump(), sort_keys=True).encode()
+    # Not there is not the same as nothing: a repeat from before there was such a member counts.
+    kept = body.model_dump(exclude=None if body.on_behalf_of else {"on_behalf_of"})
+    text = json.dumps(kept, sort_keys=True).encode()
     order = HandoverOrder(
         client=Handle(body.client),
         recipient=organisation_of(body.recipient),
@@ -157,6 +161,7 @@ async def post_handover(
         fingerprint=hashlib.sha256(text).digest(),
         sections=None if body.sections is None else frozenset(map(Section, body.sections)),
         appointment=_given(body.appointment),
+        on_behalf_of=None if body.on_behalf_of is None else organisation_of(body.on_behalf_of),
     )
     committed = await services.writer.run(push_handover, caller, order, services.rulebook)
     offered = settled_for_holder(committed)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import date
-from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -10,10 +9,18 @@ from pydantic import ConfigDict, StringConstraints, model_validator
 
 from audit.leaf import canon
 from audit.log import Entry
-from consent.belgian_time import day_of, months_after, start_of
+from consent.belgian_time import day_of
 from exchange.api.answers import NO_STORE, answer
 from exchange.api.dependencies import Body, DirectRoute, body_of, caller_with, services_of
-from exchange.api.forms import HandleText, HandoverText, Purpose, ShortCode, either
+from exchange.api.forms import (
+    HandleText,
+    HandoverText,
+    Organisation,
+    Purpose,
+    ShortCode,
+    either,
+    organisation_of,
+)
 from exchange.considering import opened_with
 from exchange.flows.fetch_summary import Released, SummaryQuery, fetch_summary
 from exchange.problems import settled
@@ -26,8 +33,6 @@ from policies.reduction import Release, reduced
 from policies.vocabulary import Handle, HandoverId, Section
 
 router = APIRouter(prefix="/v1/summaries", tags=["summaries"], route_class=DirectRoute)
-KEPT_MONTHS = 6
-"""How long a recipient may keep what it was given after it last used it."""
 
 
 class EndUser(Body):
@@ -46,6 +51,8 @@ class Query(Body):
     sections: list[Literal[tuple(Section)]] | None = None  # type: ignore[valid-type]  # its members
     end_user: EndUser
     case_reference: ShortCode
+    on_behalf_of: Organisation | None = None
+    """The controller in whose name its processor asks."""
 
     model_config = ConfigDict(json_schema_extra=either("handover", "client"))
 
@@ -72,6 +79,7 @@ async def query_summary(request: Request) -> Response:
         handover=None if body.handover is None else HandoverId(body.handover),
         client=None if body.client is None else Handle(body.client),
         sections=None if not body.sections else frozenset(map(Section, body.sections)),
+        on_behalf_of=None if body.on_behalf_of is None else organisation_of(body.on_behalf_of),
     )
     committed = await services.writer.run(fetch_summary, caller, query, services.rulebook)
     released = settled(committed)
@@ -112,29 +120,23 @@ def _shown(services: Services, caller: Caller, released: Released, entry: Entry)
     if decision.flow is not None and not released.masked:
         # The agreement is public and names both parties: it would unmask the sender.
         grounds["protocol"] = decision.flow.agreement
+    by_processor = released.recipient != caller.organisation
     return {
         # Who says it, to whom, about whom and when, as tokens call it (RFC 7519, section 4.1).
         "iss": services.settings.issuer,
-        "aud": f"org:{caller.organisation}",
+        "aud": f"org:{released.recipient}",
         "sub": released.pseudonym,
         "iat": released.at // 1_000_000,
         "summary": summary,
         "released": list(decision.sections),
         "withheld": list(decision.withheld),
         "precision": precision,
-        "obligations": {
-            "erase_by": _erase_by(today),
-            "onward": decision.flow is not None and decision.flow.onward,
-        },
+        "obligations": released.obligations.document(),
         "grounds": grounds,
         "audit": {"index": entry.index, "leaf_hash": entry.leaf_hash.hex()},
+        # Who asked in the recipient's name (RFC 8693, section 4.1).
+        **({"act": {"sub": f"org:{caller.organisation}"}} if by_processor else {}),
     }
-
-
-@lru_cache(maxsize=4)
-def _erase_by(today: date) -> str:
-    """The day by which a copy that is made today must be gone, unless it is used again."""
-    return day_of(months_after(start_of(today), KEPT_MONTHS)).isoformat()
 
 
 def _release(released: Released, today: date) -> Release:

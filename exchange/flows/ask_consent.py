@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from audit.events import Actor, ConsentRefused, ConsentRequested
 from consent import requests
 from consent.requests import Request, RequestId
-from exchange import records
+from exchange import counting, records
 from exchange.considering import Considered, Rulebook, consider, on_file, sections_asked
 from exchange.nobody import read_no_consent
 from exchange.records import KnownClient
@@ -202,4 +202,5 @@ def _refuse(
         sections=sections_asked(request),
         reason=told,
     )
-    return Outcome(Refused(told, told=told), (event,))
+    alerts = counting.prohibited(caller, request, told)
+    return Outcome(Refused(told, told=told), (event,), alerts=alerts)

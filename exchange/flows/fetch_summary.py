@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from audit.events import Actor, SummaryRefused, SummaryReleased
 from consent import register
-from exchange import handovers, receivers, records
+from exchange import counting, handovers, receivers, records
+from exchange.acting import acts_for, capacity, not_instructed
 from exchange.bases import Basis
 from exchange.considering import Considered, Rulebook, consider, on_file, person, sections_asked
 from exchange.handovers import Relation
+from exchange.obligations import Obligations, owed
 from exchange.records import KnownClient, SealedSection
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
@@ -20,6 +22,7 @@ from policies.vocabulary import (
     Handle,
     HandoverId,
     OrganisationId,
+    Reason,
     Section,
 )
 
@@ -29,7 +32,7 @@ class SummaryQuery:
     """What a partner asks for, who asks it there, and for which case.
 
     Exactly one of `handover` and `client` is given. Without `sections`: all that the
-    purpose may use.
+    purpose may use. `on_behalf_of`: the controller in whose name a processor asks.
     """
 
     purpose: str
@@ -39,6 +42,7 @@ class SummaryQuery:
     handover: HandoverId | None = None
     client: Handle | None = None
     sections: frozenset[Section] | None = None
+    on_behalf_of: OrganisationId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class Released:
 
     client: ClientId
     holder: OrganisationId
+    recipient: OrganisationId
     pseudonym: Handle
     purpose: str
     decision: Decision
@@ -56,6 +61,7 @@ class Released:
     sections: tuple[SealedSection, ...]
     named: frozenset[str]
     masked: bool
+    obligations: Obligations
     high_risk: bool
     recipient_type: str
     organisation_types: Mapping[str, str]
@@ -71,11 +77,14 @@ def fetch_summary(
     A client we do not know is decided on like any other, so that neither the time taken
     nor the leaf tells who is a client.
     """
-    recipient = OrganisationId(caller.organisation)
+    recipient = acts_for(tx, caller, query.on_behalf_of, query.purpose)
+    if recipient is None:
+        return _not_instructed(caller, query)
     client, handle = _client(tx, recipient, query)
     known = on_file(tx, client, recipient)
     relations = known.relations
-    request = ReleaseRequest(recipient, query.purpose, query.sections)
+    processor = None if query.on_behalf_of is None else OrganisationId(caller.organisation)
+    request = ReleaseRequest(recipient, query.purpose, query.sections, processor=processor)
     considered = consider(
         tx,
         rulebook,
@@ -84,12 +93,11 @@ def fetch_summary(
         known,
         care_relation=bool(relations) or client.holder == recipient,
         first_contact_at=_first_contact(relations, query.purpose),
-        end_user=person(recipient, query.end_user),
+        end_user=person(OrganisationId(caller.organisation), query.end_user),
     )
     decision = considered.decision
     if decision.reason is not None:
-        refused = _refused(caller, query, request, client, decision)
-        return Outcome(Refused(decision.reason, decision.told), (refused,))
+        return _refuse(caller, query, request, client, decision)
     register.count_use(
         tx.connection, shard=tx.shard, facts=considered.facts, rests_on=decision.rests_on
     )
@@ -105,9 +113,11 @@ def fetch_summary(
             known=relations[0].received if relations else None,
             at=tx.now,
         )
+    obligations = owed(decision.flow, tx.day, masked=considered.masked)
     released = Released(
         client=client.id,
         holder=client.holder,
+        recipient=recipient,
         pseudonym=handle,
         purpose=query.purpose,
         decision=decision,
@@ -117,12 +127,34 @@ def fetch_summary(
         sections=considered.sections,
         named=considered.named,
         masked=considered.masked,
+        obligations=obligations,
         high_risk="high_risk" in considered.flags,
         recipient_type=str(tx.directory.type_of(recipient)),
         organisation_types=tx.directory.types,
         at=tx.now,
     )
-    return Outcome(released, (_released(caller, query, request, client, considered),))
+    event = _released(caller, query, request, client, considered, obligations)
+    alerts = counting.count(tx, caller, rulebook, request, client, considered)
+    return Outcome(released, (event,), alerts=alerts)
+
+
+def _not_instructed(caller: Caller, query: SummaryQuery) -> Outcome[Released]:
+    no = not_instructed(query.purpose)
+    request = ReleaseRequest(OrganisationId(caller.organisation), query.purpose, query.sections)
+    return _refuse(caller, query, request, records.NO_CLIENT, no)
+
+
+def _refuse(
+    caller: Caller,
+    query: SummaryQuery,
+    request: ReleaseRequest,
+    client: KnownClient,
+    decision: Decision,
+) -> Outcome[Released]:
+    reason = decision.reason or Reason.GATE_FAILED
+    alerts = counting.prohibited(caller, request, reason)
+    event = _refused(caller, query, request, client, decision)
+    return Outcome(Refused(reason, decision.told), (event,), alerts=alerts)
 
 
 def _client(
@@ -147,7 +179,8 @@ def _first_contact(relations: Sequence[Relation], purpose: str) -> int | None:
 
 
 def _actor(caller: Caller, query: SummaryQuery) -> Actor:
-    return Actor(user=f"{caller.organisation}/{query.end_user}", capacity=query.function)
+    function = capacity(query.function, query.on_behalf_of)
+    return Actor(user=f"{caller.organisation}/{query.end_user}", capacity=function)
 
 
 def _refused(
@@ -162,7 +195,7 @@ def _refused(
         actor=_actor(caller, query),
         client=client.id,
         provider=client.holder or None,
-        consumer=caller.organisation,
+        consumer=request.recipient,
         purpose=query.purpose,
         sections=sections_asked(request),
         reason=str(decision.reason),
@@ -178,6 +211,7 @@ def _released(
     request: ReleaseRequest,
     client: KnownClient,
     considered: Considered,
+    obligations: Obligations,
 ) -> SummaryReleased:
     decision = considered.decision
     return SummaryReleased(
@@ -185,7 +219,7 @@ def _released(
         actor=_actor(caller, query),
         client=client.id,
         provider=client.holder,
-        consumer=caller.organisation,
+        consumer=request.recipient,
         purpose=query.purpose,
         sections=sections_asked(request),
         reason="OK_FILTERED" if decision.filtered else "OK",
@@ -196,6 +230,7 @@ def _released(
         handover=query.handover,
         fields=tuple(sorted(decision.fields)),
         filtered=decision.filtered,
+        obligations=obligations.codes(),
         trace=decision.trace,
         case_reference=query.case_reference,
     )

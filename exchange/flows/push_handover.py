@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.events import Actor, HandoverOffered, HandoverRefused
-from exchange import handovers, records
+from exchange import counting, handovers, records
+from exchange.acting import acts_for, not_instructed
+from exchange.alerts import Alert
 from exchange.clients import new_handle
 from exchange.considering import Considered, Rulebook, consider, on_file, sections_asked
 from exchange.handovers import Handover, HandoverEvent
@@ -30,7 +32,10 @@ from policies.vocabulary import (
 
 @dataclass(frozen=True, slots=True)
 class HandoverOrder:
-    """Which client goes to whom and why. `key` and `fingerprint` make a repeat the same push."""
+    """Which client goes to whom and why. `key` and `fingerprint` make a repeat the same push.
+
+    `on_behalf_of`: the controller in whose name a processor offers its client.
+    """
 
     client: Handle
     recipient: OrganisationId
@@ -41,6 +46,7 @@ class HandoverOrder:
     fingerprint: bytes
     sections: frozenset[Section] | None = None
     appointment: Mapping[str, Any] | None = None
+    on_behalf_of: OrganisationId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +65,28 @@ def push_handover(
     tx: Transaction, caller: Caller, order: HandoverOrder, rulebook: Rulebook
 ) -> Outcome[Offered]:
     """Decide what would be shared, and offer it. The same key gives the first answer again."""
-    sender = OrganisationId(caller.organisation)
+    sender = acts_for(tx, caller, order.on_behalf_of, order.purpose)
+    request = ReleaseRequest(order.recipient, order.purpose, order.sections, Operation.VIEW)
+    if sender is None:
+        no = not_instructed(order.purpose)
+        refusal = Refused(no.reason or Reason.GATE_FAILED, no.told)
+        return _refuse(caller, caller.organisation, request, ClientId(""), refusal)
     before = handovers.handover_by_key(tx.connection, shard=tx.shard, sender=sender, key=order.key)
     if before is not None:
         return Outcome(_again(tx, before, order))
     client = records.client_known_as(
         tx.connection, shard=tx.shard, organisation=sender, handle=order.client
     )
-    request = ReleaseRequest(order.recipient, order.purpose, order.sections, Operation.VIEW)
     if client.holder != sender:
-        return _refuse(caller, request, ClientId(""), Refused(Reason.NOT_THE_HOLDER), ())
+        stranger = Refused(Reason.NOT_THE_HOLDER)
+        return _refuse(caller, sender, request, ClientId(""), stranger)
     known = on_file(tx, client, order.recipient)
     considered = consider(tx, rulebook, request, client, known, care_relation=True)
     decision = considered.decision
     if decision.reason is not None:
         told = Refused(decision.reason, decision.told, (decision.reason,))
-        return _refuse(caller, request, client.id, told, decision.trace)
+        full = counting.full(tx, caller, request, client, decision)
+        return _refuse(caller, sender, request, client.id, told, decision.trace, full)
     offered = _offer(tx, order, client, considered, sender)
     event = HandoverOffered(
         application=caller.application,
@@ -92,7 +104,8 @@ def push_handover(
         protocol=None if decision.flow is None else decision.flow.agreement,
         trace=decision.trace,
     )
-    return Outcome(offered, (event,))
+    alerts = counting.count(tx, caller, rulebook, request, client, considered)
+    return Outcome(offered, (event,), alerts=alerts)
 
 
 def _again(tx: Transaction, before: Handover, order: HandoverOrder) -> Offered | Refused:
@@ -183,20 +196,23 @@ def _introduce(tx: Transaction, client: ClientId, recipient: OrganisationId) -> 
 
 def _refuse(
     caller: Caller,
+    sender: str,
     request: ReleaseRequest,
     client: ClientId,
     refusal: Refused,
-    trace: tuple[tuple[str, str | None], ...],
+    trace: tuple[tuple[str, str | None], ...] = (),
+    full: tuple[Alert, ...] = (),
 ) -> Outcome[Offered]:
     event = HandoverRefused(
         application=caller.application,
         actor=Actor(system=caller.application),
         client=client,
-        provider=caller.organisation,
+        provider=sender,
         consumer=request.recipient,
         purpose=request.purpose,
         sections=sections_asked(request),
         reason=refusal.reason,
         trace=trace,
     )
-    return Outcome(refusal, (event,))
+    alerts = (*counting.prohibited(caller, request, refusal.reason), *full)
+    return Outcome(refusal, (event,), alerts=alerts)

@@ -30,6 +30,7 @@ TOUCHED = {
     "gdpr-portability",
     "gdpr-object",
     "gdpr-dpo",
+    "gdpr-processor",
     "vl-egov-mandate",
     "vl-egov-protocol",
     "be-secrecy",

@@ -19,7 +19,9 @@ def test_an_answer_says_what_it_holds_on_which_grounds_and_where_it_is_logged(
     body = answer.json()
     assert answer.headers["cache-control"] == "no-store"
     assert {"summary", "released", "withheld", "obligations", "grounds", "audit"} <= body.keys()
-    assert body["obligations"] == {"erase_by": "2027-05-02", "onward": False}
+    retention = body["obligations"].pop("retention")
+    assert retention.startswith("Summary payload six months after last use")
+    assert body["obligations"] == {"erase_by": "2027-05-02", "onward": False, "source": "named"}
     assert body["grounds"] == {
         "purpose": "P2",
         "grants": ["g1"],
@@ -31,6 +33,7 @@ def test_an_answer_says_what_it_holds_on_which_grounds_and_where_it_is_logged(
     assert len(bytes.fromhex(body["audit"]["leaf_hash"])) == len(leaf_hash(b""))
     assert entry["case_reference"] == "z-1"
     assert entry["handover"] == story.handover
+    assert entry["obligations"] == ["erase_by:2027-05-02", "onward:none", "source:named"]
 
 
 def test_every_value_says_where_it_comes_from(broker: Broker) -> None:
