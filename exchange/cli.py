@@ -33,6 +33,7 @@ from exchange.security.keys import KeysRefused
 from exchange.services import SHARD, build_services
 from exchange.serving import serve as serve_until_stopped
 from exchange.settings import SettingsRefused, read_settings
+from exchange.simulate_commands import simulate
 from exchange.terminal import Json, done, out, print_json, say, stop
 from exchange.witness_commands import witness
 from policies.site_rules import RulesRefused
@@ -66,6 +67,7 @@ for name, part in {
     "keys": keys,
     "retention": retention,
     "restore": restore,
+    "simulate": simulate,
     "witness": witness,
 }.items():
     app.add_typer(part, name=name)

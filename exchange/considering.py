@@ -17,8 +17,9 @@ from exchange.bases import Basis, basis_in, facts_of, live_basis
 from exchange.handovers import OPEN_FOR, Relation, relations_in
 from exchange.records import KnownClient, SealedSection
 from exchange.security.vault import Vault
+from exchange.supposing import STRANGER, facts_in
 from exchange.transaction import Transaction
-from policies.decision import Decision, Facts, RecipientFacts, ReleaseRequest
+from policies.decision import Decision, Facts, ReleaseRequest
 from policies.deposit import Deposited
 from policies.gates import Decider
 from policies.insz import check_insz
@@ -30,7 +31,6 @@ from policies.vocabulary import (
     ConsentId,
     GrantId,
     OrganisationId,
-    OrganisationType,
     Section,
 )
 
@@ -39,15 +39,6 @@ FLAGS = frozenset({"high_risk", "restricted", "deceased", "under_inquiry"})
 
 _BLOCKING = frozenset({"restricted", "deceased"})
 _EVERYTHING = denied_fields((EVERY_SECTION,))
-_STRANGER = RecipientFacts(
-    type=OrganisationType.PARTNERSHIP,
-    accredited=False,
-    in_eea=False,
-    insz_authorised=False,
-    secrecy=False,
-    only_sections=frozenset(),
-)
-"""What we say of an organisation that is not in the directory: nothing that opens a gate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,20 +182,15 @@ def facts_for(
     care_relation: bool,
 ) -> Facts:
     """What a decision is made from, for consents that are on file or about to be."""
-    day = tx.day
-    recipient = tx.directory.recipient(request.recipient, day) or _STRANGER
-    holder = tx.directory.recipient(client.holder, day) or _STRANGER
-    return Facts(
-        recipient=recipient,
-        holder_secrecy=holder.secrecy,
+    return facts_in(
+        tx.directory,
+        tx.day,
+        request,
+        client.holder,
+        consents,
+        care_relation=care_relation,
         known=client.id != NOBODY,
         blocked=not flags.isdisjoint(_BLOCKING),
-        care_relation=care_relation,
-        any_agreement=tx.directory.any_agreement(request.recipient, request.purpose, day),
-        flows=tx.directory.flows(client.holder, request.recipient, request.purpose, day),
-        grants=consents.grants,
-        denied=consents.denied,
-        refused=consents.refused,
         quarantined=_quarantined(tx, client, stored),
         real_number=rulebook.demo and _real_number(tx, request, client, stored),
     )
@@ -275,7 +261,7 @@ def asking_for(
     """Who asks, as consents are held against it."""
     return Asking(
         recipient=recipient,
-        recipient_type=tx.directory.type_of(recipient) or _STRANGER.type,
+        recipient_type=tx.directory.type_of(recipient) or STRANGER.type,
         holder=client.holder,
         purpose=purpose,
         partnerships=tx.directory.members_at,
