@@ -13,7 +13,7 @@ from typing import Any
 from exchange.simulating import Affected
 from exchange.supposing import Lane
 from policies.vocabulary import AgreementId, FieldId, OrganisationId, Reason
-from policies.what_if import Change, Effect
+from policies.what_if import Effect, asks_renewal
 
 FEW = 5
 UNCHANGED = "unchanged"
@@ -69,11 +69,6 @@ class Summed:
             "rows": [_row(key, self._counts[key]) for key in sorted(self._counts, key=_order)],
             "renew": {holder: told(n) for holder, n in sorted(self._renewals.items()) if n},
         }
-
-
-def asks_renewal(change: Change) -> bool:
-    """Whether the client's renewed word would give what the consent does not, or no longer."""
-    return bool(change.asks) or change.reason is Reason.CONSENT_STALE_NOTICE
 
 
 def told(number: int) -> int | str:

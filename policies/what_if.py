@@ -95,6 +95,11 @@ def compared(today: Release, then: Release) -> Change:
     )
 
 
+def asks_renewal(change: Change) -> bool:
+    """Whether the client's renewed word would give what the consent does not, or no longer."""
+    return bool(change.asks) or change.reason is Reason.CONSENT_STALE_NOTICE
+
+
 def _everything(purpose: str) -> GrantFacts:
     fields, known = profile(purpose), summary_model().fields
     return GrantFacts(
