@@ -33,7 +33,7 @@ from exchange.security.keys import KeysRefused
 from exchange.services import SHARD, build_services
 from exchange.serving import serve as serve_until_stopped
 from exchange.settings import SettingsRefused, read_settings
-from exchange.simulate_commands import simulate
+from exchange.simulate_commands import simulate, tell_asked
 from exchange.terminal import Json, done, out, print_json, say, stop
 from exchange.witness_commands import witness
 from policies.site_rules import RulesRefused
@@ -223,6 +223,7 @@ def agreements_apply(folder: Folder, as_json: Json = False) -> None:
     if not as_json:
         for agreement, missing in result["incomplete"].items():
             say(f"{agreement} is not complete, so not in force: {', '.join(missing)}")
+        tell_asked(result["asks_more"])
 
 
 @notices.command("apply")
@@ -232,6 +233,8 @@ def notices_apply(folder: Folder, as_json: Json = False) -> None:
     result = done("notices apply", {"texts": texts})
     _tell_applied(result, as_json)
     if not as_json:
+        for name in result["renew"]:
+            say(f"{name} changed what matters: consents on older texts give nothing unrenewed.")
         for name in result["undeclared"]:
             say(f"{name} changes what matters, though it says it does not: consents are renewed.")
         for name, behind in result["lagging"].items():

@@ -1,7 +1,7 @@
 """The command line that says what a document would change, before it is applied."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,6 +53,12 @@ def simulate_rules(folder: Folder, as_json: Json = False) -> None:
     _run("rules", str(folder.resolve()), as_json)
 
 
+@simulate.command("model")
+def simulate_model(file: File, as_json: Json = False) -> None:
+    """What the summary model in FILE (YAML) would change, with the purposes of this version."""
+    _run("model", file.read_text("utf-8"), as_json)
+
+
 def _run(kind: str, document: Any, as_json: bool) -> None:
     result = done("simulate", {"kind": kind, "document": document}, shown=not as_json)
     if as_json:
@@ -65,9 +71,7 @@ def _run(kind: str, document: Any, as_json: bool) -> None:
 def _tell(result: Mapping[str, Any]) -> None:
     if result["rows"]:
         out.print(_table(result))
-    for each in result["asks_more"]:
-        way = f"{each['holder']} → {each['recipient']}, {each['purpose']}"
-        say(f"Asks for more than today: {way}: {', '.join(each['fields'])}.")
+    tell_asked(result["asks_more"])
     for holder, number in result["renew"].items():
         say(f"Ask for renewal: {number} consents of {holder}; until then they give no more.")
     if result["renew"]:
@@ -76,6 +80,15 @@ def _tell(result: Mapping[str, Any]) -> None:
         say("Broken handovers stay open and give nothing: tell both sides before you apply it.")
     if not (result["changes"] or result["asks_more"]):
         say("Nothing changes for any consent or handover.")
+
+
+def tell_asked(lanes: Collection[Mapping[str, Any]]) -> None:
+    """Says what agreements ask beyond those before: no consent of before gives it."""
+    for each in lanes:
+        way = f"{each['holder']} → {each['recipient']}, {each['purpose']}"
+        say(f"Asks for more than today: {way}: {', '.join(each['fields'])}.")
+    if lanes:
+        say("Nothing of that leaves on a consent of before: ask for renewal where it is needed.")
 
 
 def _for_good(row: Mapping[str, Any]) -> bool:

@@ -29,7 +29,7 @@ from exchange.supposing import Lane, When, World, facts_in
 from exchange.tenancy import EVERYBODY
 from policies.decision import Facts
 from policies.vocabulary import ClientId, ConsentId, Handle, HandoverId, OrganisationId
-from policies.what_if import Change, compared, release_of
+from policies.what_if import Change, compared
 
 FIRST = Handle("")
 PAGE = 250
@@ -184,10 +184,7 @@ class Simulation:
         key = (lane, before, after)
         known = self._known.get(key)
         if known is None:
-            known = compared(
-                release_of(lane.request, before, self._today.decider.decide),
-                release_of(lane.request, after, self._then.decider.decide),
-            )
+            known = compared(self._today.release(lane, before), self._then.release(lane, after))
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[key] = known

@@ -11,7 +11,14 @@ from exchange.services import SHARD, Services
 from exchange.simulating import FIRST, Simulation
 from exchange.simulation_report import Summed
 from exchange.supposing import World
-from exchange.suppositions import NotSupposed, asked_anew, named, supposed, world_today
+from exchange.suppositions import (
+    NotSupposed,
+    asked_anew,
+    asking,
+    named,
+    supposed,
+    world_today,
+)
 
 
 def simulate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
@@ -19,33 +26,25 @@ def simulate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
 
     Logged before the first consent is opened. The operator is told numbers alone.
     """
-    kind, document, at = asked["kind"], asked["document"], services.clock()
+    kind, document = asked["kind"], asked["document"]
     today = world_today(services)
     try:
-        then = supposed(services, today, kind, document)
+        with supposed(services, today, kind, document) as then:
+            services.writer.submit(note_simulation, named(kind, document)).result()
+            yield from _compared(services, kind, today, then)
     except NotSupposed as error:
         raise OperationRefused(str(error)) from None
-    services.writer.submit(note_simulation, named(kind, document)).result()
-    summed = Summed()
+
+
+def _compared(services: Services, kind: str, today: World, then: World) -> Iterator[Line]:
+    at, summed = services.clock(), Summed()
     compared = Simulation(services.database, services.keys, today=today, then=then, at=at)
     with services.database.reading() as connection:
         total = records.clients_in(connection, shard=SHARD)
     for looked_at in _through(compared, today, summed):
         yield {"progress": looked_at, "total": total}
     asks = asked_anew(today, then, day_of(instant(at)))
-    yield {
-        "kind": kind,
-        **summed.document(),
-        "asks_more": [
-            {
-                "holder": lane.holder,
-                "recipient": lane.recipient,
-                "purpose": lane.purpose,
-                "fields": sorted(fields),
-            }
-            for lane, fields in asks
-        ],
-    }
+    yield {"kind": kind, **summed.document(), "asks_more": asking(asks)}
 
 
 def _through(compared: Simulation, today: World, summed: Summed) -> Iterator[int]:

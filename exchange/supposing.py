@@ -4,7 +4,7 @@ Nothing here reads or changes what is stored: so what would become of a decision
 before a document is applied.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -20,6 +20,7 @@ from policies.decision import BasisFacts, Facts, RecipientFacts, ReleaseRequest
 from policies.gates import Decider
 from policies.organisations import read_directory
 from policies.vocabulary import OrganisationId, OrganisationType
+from policies.what_if import Release, release_of
 
 STRANGER = RecipientFacts(
     type=OrganisationType.PARTNERSHIP,
@@ -80,10 +81,20 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One directory with its notices, and rules. For one thread at a time, as its decider is."""
+    """One directory with its notices, and rules. For one thread at a time, as its decider is.
+
+    With `elsewhere`, releases are decided in another place: under another summary model.
+    """
 
     directory: Directory
     decider: Decider
+    elsewhere: Callable[[Lane, Facts], Release] | None = None
+
+    def release(self, lane: Lane, facts: Facts) -> Release:
+        """What leaves on these facts, and what would to who was given all."""
+        if self.elsewhere is not None:
+            return self.elsewhere(lane, facts)
+        return release_of(lane.request, facts, self.decider.decide)
 
     def says_as(self, other: "World") -> bool:
         """Whether consents say the same in both: organisations and notices are the same."""

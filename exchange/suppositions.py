@@ -2,15 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from consent import records as consents
+from consent.belgian_time import day_of, instant
 from consent.notices import Notice, NoticeRefused, read_notice
 from consent.standing import ConsentFacts
-from exchange.directory import Directory
+from exchange.directory import Directory, documents
 from exchange.services import SHARD, Services
 from exchange.supposing import (
     Lane,
@@ -20,12 +22,13 @@ from exchange.supposing import (
     with_notices,
     with_organisations,
 )
+from exchange.under_model import Documents, ModelRefused, under_model
 from policies.agreements import read_agreement
 from policies.documents import UnfitDocument
 from policies.gates import Decider
 from policies.site_rules import RulesRefused, load_overlay
 from policies.vocabulary import FieldId
-from policies.what_if import compared, release_of
+from policies.what_if import compared
 
 _NOBODY_SAID = ConsentFacts(grants=(), refs=(), denied=frozenset(), refused=False)
 
@@ -39,16 +42,30 @@ def world_today(services: Services) -> World:
     return World(services.directory(), services.rulebook.decider.anew())
 
 
-def supposed(services: Services, today: World, kind: str, document: Any) -> World:
+@contextmanager
+def supposed(services: Services, today: World, kind: str, document: Any) -> Iterator[World]:
     """The world with the document in place of what it would take the place of.
 
     `agreement` and `organisations` are documents, `notices` texts by file name, `rules` the path
-    of a folder. Raises `NotSupposed`.
+    of a folder, `model` the text of a summary model. Raises `NotSupposed`.
     """
     try:
-        return _KINDS[kind](services, today, document)
-    except (UnfitDocument, RulesRefused, NoticeRefused) as error:
+        if kind == "model":
+            day = day_of(instant(services.clock()))
+            with under_model(today, document.encode(), _stored(services), day) as then:
+                yield then
+        else:
+            yield _KINDS[kind](services, today, document)
+    except (UnfitDocument, RulesRefused, NoticeRefused, ModelRefused) as error:
         raise NotSupposed(f"the {kind} can not be applied: {error}") from None
+
+
+def _stored(services: Services) -> Documents:
+    with services.database.reading() as connection:
+        return {
+            kind: documents(connection, shard=SHARD, kind=kind)
+            for kind in ("organisation", "partnership", "agreement")
+        }
 
 
 def named(kind: str, document: Any) -> str:
@@ -64,8 +81,8 @@ def asked_anew(today: World, then: World, day: date) -> Iterator[tuple[Lane, fro
     """
     for lane in _lanes(today.directory, then.directory):
         was, would_be = (
-            release_of(
-                lane.request,
+            world.release(
+                lane,
                 facts_in(
                     world.directory,
                     day,
@@ -76,12 +93,31 @@ def asked_anew(today: World, then: World, day: date) -> Iterator[tuple[Lane, fro
                     blocked=False,
                     care_relation=True,
                 ),
-                world.decider.decide,
             )
             for world in (today, then)
         )
         if asks := compared(was, would_be).asks:
             yield lane, asks
+
+
+def asking(asks: Iterable[tuple[Lane, frozenset[FieldId]]]) -> list[dict[str, Any]]:
+    """What is asked beyond today, lane by lane, as it is told."""
+    return [
+        {
+            "holder": lane.holder,
+            "recipient": lane.recipient,
+            "purpose": lane.purpose,
+            "fields": sorted(fields),
+        }
+        for lane, fields in asks
+    ]
+
+
+def asked_more(services: Services, agreements: Iterable[object]) -> list[dict[str, Any]]:
+    """What these agreements ask beyond those in force, as it is told. Raises `UnfitDocument`."""
+    today = world_today(services)
+    then = World(with_agreements(today.directory, agreements), today.decider.anew())
+    return asking(asked_anew(today, then, day_of(instant(services.clock()))))
 
 
 def _lanes(*directories: Directory) -> list[Lane]:

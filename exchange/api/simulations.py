@@ -86,12 +86,12 @@ def _simulated(
 ) -> Simulated:
     at, today = services.clock(), world_today(services)
     try:
-        then = supposed(services, today, *_document(me, body))
+        with supposed(services, today, *_document(me, body)) as then:
+            compared = Simulation(services.database, services.keys, today=today, then=then, at=at)
+            page = compared.page(me, after=after, most=body.limit, tenant=me)
+            asks = list(asked_anew(today, then, day_of(instant(at))))
     except NotSupposed:
         raise RequestRefused(INVALID_CONTENT, (("document", "can_not_be_applied"),)) from None
-    compared = Simulation(services.database, services.keys, today=today, then=then, at=at)
-    page = compared.page(me, after=after, most=body.limit, tenant=me)
-    asks = asked_anew(today, then, day_of(instant(at)))
     return page, [(lane, fields) for lane, fields in asks if lane.holder == me]
 
 

@@ -4,33 +4,42 @@ import copy
 import json
 from collections import Counter
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from consent.notices import read_notice
+from consent.notices import NoticeLibrary, read_notice
 from exchange import records
 from exchange.considering import Rulebook, consider, on_file
+from exchange.directory import Directory, moved
 from exchange.flows.administer import apply_documents, apply_notices
 from exchange.records import SummarySection
-from exchange.samples import DATA, directory_documents, samples
+from exchange.samples import DATA, REFERENCE, directory_documents, samples
 from exchange.services import Services
 from exchange.simulating import FIRST, Affected, Simulation
+from exchange.supposing import World
 from exchange.suppositions import supposed, world_today
 from exchange.transaction import Outcome, Transaction
+from exchange.under_model import ModelRefused, under_model
 from policies.at_most import Levels
 from policies.decision import Decision, Refused
 from policies.gates import Decider
+from policies.purposes import purpose_list
 from policies.site_rules import load_overlay
+from policies.summary_model import read_summary_model
 from policies.vocabulary import Reason
 from policies.what_if import Effect, Release, compared, levels_of
+from policies.yaml_files import read_yaml
 from tests.builders import Broker, logged
+from tests.policies.editions import in_force as in_force_edition
 
 NOTHING: Levels = frozenset()
 NOT_ASKED = {Reason.SUBJECT_RESTRICTED, Reason.QUARANTINED}
 """What stops a client today without anybody having changed a rule: a simulation looks beyond."""
+GONE = ("work", "status")
 DESTAP, VDAB = "PR-2026-004", "PR-2026-001"
 RULE = """@id("SITE_NO_GOALS")
 forbid (principal, action == Action::"release", resource == Section::"goals");
@@ -128,11 +137,11 @@ def everybody(broker: Broker) -> Broker:
 
 def simulated(services: Services, kind: str, document: Any) -> list[Affected]:
     today = world_today(services)
-    then = supposed(services, today, kind, document)
-    compared = Simulation(
-        services.database, services.keys, today=today, then=then, at=services.clock()
-    )
-    pages = [compared.page(each, after=FIRST) for each in today.directory.organisations]
+    with supposed(services, today, kind, document) as then:
+        compared = Simulation(
+            services.database, services.keys, today=today, then=then, at=services.clock()
+        )
+        pages = [compared.page(each, after=FIRST) for each in today.directory.organisations]
     return [one for page in pages for one in page.affected]
 
 
@@ -164,6 +173,60 @@ def test_a_simulation_says_what_decisions_say_once_the_document_is_applied(
                 seen.update(map(str, each.change.effects or ("unchanged",)))
 
     assert {*map(str, Effect), "unchanged"} <= seen.keys()
+
+
+def other_model(*levels: str) -> str:
+    """A field less, one that has several levels where it had one, and these of the birth date."""
+    raw = read_yaml(files("policies").joinpath("summary_model.yaml").read_bytes())
+    for section in raw["sections"]:
+        kept = [each for each in section["fields"] if (section["id"], each["id"]) != GONE]
+        section["fields"] = kept
+        for each in kept:
+            if each["id"] == "birth_date":
+                each |= {"precision": levels, "default_precision": levels[-1]}
+                each |= {"base_precision": levels[-1]}
+            if each["id"] == "given_name":
+                each["precision"] = ["exact", "category"]
+    return json.dumps(raw)
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_another_summary_model_is_simulated_as_decisions_are_made_under_it(
+    everybody: Broker,
+) -> None:
+    services, model = everybody.services, other_model("day", "year")
+    affected = simulated(services, "model", model)
+    before = decisions(services, affected, services.rulebook)
+
+    with in_force_edition(lambda: (read_summary_model(model.encode()), purpose_list())):
+        services.writer.submit(reread).result()
+        fresh = replace(services.rulebook, decider=services.rulebook.decider.anew())
+        after = decisions(services, affected, fresh)
+        known = [levels_of(each) for each in after]
+    services.writer.submit(reread).result()
+
+    for each, was, now, levels in zip(affected, before, after, known, strict=True):
+        if NOT_ASKED.isdisjoint({was.reason, now.reason}):
+            told = compared(Release(levels_of(was), NOTHING), Release(levels, NOTHING))
+            assert (each.change.loses, each.change.regains) == (told.loses, told.regains)
+    assert any("work.status" in each.change.loses for each in affected)
+
+
+def test_a_model_that_an_agreement_does_not_fit_is_refused_with_the_place() -> None:
+    documents = json.loads(json.dumps(directory_documents(), default=str))
+    today = World(Directory(0, {}, {}, (), {}, NoticeLibrary(())), Decider(load_overlay()))
+
+    with (
+        pytest.raises(ModelRefused, match=r"flows: ident\.birth_date has no precision year"),
+        under_model(today, other_model("day", "age_band").encode(), documents, REFERENCE),
+    ):
+        pass
+
+
+def reread(tx: Transaction) -> Outcome[None]:
+    """Have the directory read anew: its agreements name fields of the model."""
+    moved(tx.connection, shard=tx.shard)
+    return Outcome(None)
 
 
 def test_a_simulation_changes_nothing_and_needs_no_summary(everybody: Broker) -> None:
