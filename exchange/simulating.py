@@ -184,7 +184,10 @@ class Simulation:
         key = (lane, before, after)
         known = self._known.get(key)
         if known is None:
-            known = compared(self._today.release(lane, before), self._then.release(lane, after))
+            known = compared(
+                self._today.release(lane, before, self._day),
+                self._then.release(lane, after, self._day),
+            )
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[key] = known

@@ -15,8 +15,8 @@ from consent.recipients import Asking, reaches
 from consent.standing import ConsentFacts, GrantRef, Now, Said, facts_from, matching
 from exchange.bases import Basis, facts_of, live_basis
 from exchange.directory import Directory
-from policies.agreements import read_agreement
-from policies.decision import BasisFacts, Facts, RecipientFacts, ReleaseRequest
+from policies.agreements import Standing, read_agreement, standing
+from policies.decision import BasisFacts, Facts, FlowFacts, RecipientFacts, ReleaseRequest
 from policies.gates import Decider
 from policies.organisations import read_directory
 from policies.vocabulary import OrganisationId, OrganisationType
@@ -31,6 +31,9 @@ STRANGER = RecipientFacts(
     only_sections=frozenset(),
 )
 """What we say of an organisation that is not in the directory: nothing that opens a gate."""
+
+
+_ASKING = frozenset({Standing.IN_FORCE, Standing.IN_REVIEW, Standing.SUSPENDED})
 
 
 def facts_in(
@@ -90,11 +93,29 @@ class World:
     decider: Decider
     elsewhere: Callable[[Lane, Facts], Release] | None = None
 
-    def release(self, lane: Lane, facts: Facts) -> Release:
-        """What leaves on these facts, and what would to who was given all."""
+    def release(self, lane: Lane, facts: Facts, day: date) -> Release:
+        """What leaves on these facts, and what is asked for by the agreements of the lane."""
         if self.elsewhere is not None:
             return self.elsewhere(lane, facts)
-        return release_of(lane.request, facts, self.decider.decide)
+        asking = self._asking_flows(lane, day)
+        return release_of(lane.request, facts, self.decider.decide, asking)
+
+    def _asking_flows(self, lane: Lane, day: date) -> tuple[FlowFacts, ...]:
+        """The flows of agreements that stand, or only wait: their lifting asks nothing new."""
+        return tuple(
+            FlowFacts(
+                agreement=agreement.id,
+                fields=flow.fields,
+                caps=flow.precision_caps,
+                operations=flow.operations,
+                onward=flow.onward,
+                origin_masking=flow.origin_masking,
+            )
+            for agreement in self.directory.agreements
+            for flow in agreement.flows
+            if flow.covers(lane.holder, lane.recipient, lane.purpose)
+            and standing(agreement, day) in _ASKING
+        )
 
     def says_as(self, other: "World") -> bool:
         """Whether consents say the same in both: organisations and notices are the same."""

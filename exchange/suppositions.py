@@ -93,6 +93,7 @@ def asked_anew(today: World, then: World, day: date) -> Iterator[tuple[Lane, fro
                     blocked=False,
                     care_relation=True,
                 ),
+                day,
             )
             for world in (today, then)
         )

@@ -122,7 +122,7 @@ def _release(
         care_relation=facts.care_relation,
         basis=basis,
     )
-    return World(directory, decider).release(lane, again)
+    return World(directory, decider).release(lane, again, day)
 
 
 def _with_levels(facts: Facts) -> Facts:

@@ -5,11 +5,11 @@ lets more leave, a consent gives no more than it did: what is asked beyond it wa
 client's renewed word, and is named here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from policies.at_most import Decide, Levels, at_most
-from policies.decision import Decision, Facts, GrantFacts, ReleaseRequest
+from policies.decision import Decision, Facts, FlowFacts, GrantFacts, ReleaseRequest
 from policies.purposes import profile
 from policies.summary_model import summary_model
 from policies.vocabulary import AgreementId, FieldId, Operation, Reason
@@ -17,10 +17,10 @@ from policies.vocabulary import AgreementId, FieldId, Operation, Reason
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What would leave under one set of documents, and what they would let leave at most.
+    """What would leave under one set of documents, and what they ask for at most.
 
-    `wanted` is what a consent would let leave that named all it may; what the client denied
-    is not in it.
+    `wanted` is what a consent would let leave that named all it may, also while an agreement is
+    suspended; what the client denied is not in it.
     """
 
     levels: Levels
@@ -67,21 +67,19 @@ class Change:
         return {effect: fields for effect, fields in told.items() if fields}
 
 
-def release_of(request: ReleaseRequest, facts: Facts, decide: Decide) -> Release:
-    """What leaves on these facts, and what would leave to who was given all."""
+def release_of(
+    request: ReleaseRequest, facts: Facts, decide: Decide, asking: tuple[FlowFacts, ...]
+) -> Release:
+    """What leaves on these facts, and what would by the flows `asking` to who was given all."""
     decision = decide(request, facts)
+    everything = _everything(request.purpose)
+    wanted = at_most(request, replace(facts, flows=asking), everything, decide)
     return Release(
         levels=levels_of(decision),
-        wanted=wanted(request, facts, decide),
+        wanted=frozenset(each for each in wanted if each[0] not in facts.denied),
         reason=decision.reason,
         agreement=None if decision.flow is None else decision.flow.agreement,
     )
-
-
-def wanted(request: ReleaseRequest, facts: Facts, decide: Decide) -> Levels:
-    """All that a consent to everything the purpose may use would let leave by the flows."""
-    all_of_it = at_most(request, facts, _everything(request.purpose), decide)
-    return frozenset(each for each in all_of_it if each[0] not in facts.denied)
 
 
 def compared(today: Release, then: Release) -> Change:
