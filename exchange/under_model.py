@@ -142,8 +142,5 @@ def _all_levels(grant: GrantFacts) -> GrantFacts:
 
 def _read_again(grant: GrantFacts) -> GrantFacts:
     """As `consent.standing` reads it: what it kept, at the levels that this model still has."""
-    known = summary_model().fields
     _, precision = read_levels(frozenset(grant.precision))
-    return replace(
-        grant, fields=frozenset(each for each in grant.fields if each in known), precision=precision
-    )
+    return replace(grant, precision=precision)
