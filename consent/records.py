@@ -158,6 +158,9 @@ _ROW = tuple(col(getattr(Consent, name)) for name in ConsentRow._fields)
 _IN_SHARD = col(Consent.shard) == bindparam("in_shard")
 
 _CONSENTS_OF = select(*_ROW).where(_IN_SHARD, col(Consent.client) == bindparam("of_client"))
+_CONSENTS_OF_ALL = select(*_ROW).where(
+    _IN_SHARD, col(Consent.client).in_(bindparam("of_clients", expanding=True))
+)
 TO_DECIDE = _CONSENTS_OF.order_by(col(Consent.id))
 """All consents of a client: asked with every release, and therefore open to be run elsewhere."""
 _IN_ORDER = _CONSENTS_OF.order_by(col(Consent.given_at), col(Consent.id))
@@ -233,6 +236,17 @@ def in_order(found: Iterable[Sequence[Any]]) -> Sequence[ConsentRow]:
     """What `TO_DECIDE` found, oldest first."""
     rows = list(map(ConsentRow._make, found))
     return rows if len(rows) < 2 else sorted(rows, key=_age)  # noqa: PLR2004 - nothing to sort
+
+
+def consents_of_all(
+    connection: Connection, *, shard: int, clients: Collection[ClientId]
+) -> dict[ClientId, Sequence[ConsentRow]]:
+    """As `consents_to_decide`, of many clients at once; who has none is left out."""
+    found: dict[ClientId, list[ConsentRow]] = {}
+    key = {"in_shard": shard, "of_clients": list(clients)}
+    for row in map(ConsentRow._make, connection.execute(_CONSENTS_OF_ALL, key)):
+        found.setdefault(row.client, []).append(row)
+    return {client: in_order(rows) for client, rows in found.items()}
 
 
 def consents_to_show(

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from exchange import agreeing, keeping, operations, registering, reporting
+from exchange import agreeing, keeping, operations, registering, reporting, simulations
 from exchange.observability import log
 from exchange.operations import OperationRefused
 from exchange.services import Services
@@ -24,6 +24,7 @@ VERBS = {
     **keeping.VERBS,
     **agreeing.VERBS,
     **reporting.VERBS,
+    **simulations.VERBS,
 }
 _LONGEST = 64 * 1024 * 1024
 

@@ -17,6 +17,7 @@ from exchange.operations import Line, OperationRefused
 from exchange.security.agreement_signatures import signable, signer_of_text
 from exchange.services import SHARD, Services
 from exchange.settings import Profile
+from exchange.suppositions import asked_more
 from policies.agreement_document import SUSPENSION_REASONS
 from policies.agreement_life import THE_BROKER, Act, Step
 from policies.agreement_text import text_of
@@ -69,6 +70,7 @@ def agreements_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[L
             lacking[agreement.id] = [f"{element} ({source})" for element, source in missing]
     two = services.settings.profile is Profile.PRODUCTION
     order = AgreementDocuments(tuple(asked["documents"].values()), asked.get("operator"), two)
+    more = asked_more(services, asked["documents"].values())
     applied = services.writer.submit(apply_agreements, order).result().value
     if isinstance(applied, Refused):
         raise _refused(*applied.details)
@@ -77,6 +79,7 @@ def agreements_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[L
         "unchanged": applied.unchanged,
         "waiting": applied.waiting,
         "incomplete": lacking,
+        "asks_more": more,
         "untaken": {
             name: [{"act": act, "by": by, "why": _WORDS[why]} for act, by, why in steps]
             for name, steps in applied.untaken.items()

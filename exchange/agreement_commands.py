@@ -11,7 +11,7 @@ from rich.markup import escape
 from exchange.security.agreement_signatures import sign_text
 from exchange.security.public_keys import KeyRefused
 from exchange.security.signing_keys import signer_from_jwk
-from exchange.terminal import Json, done, print_json, say, stop
+from exchange.terminal import Json, done, print_json, say, stop, tell_asked
 from policies.agreements import incomplete, read_agreement
 from policies.documents import UnfitDocument
 from policies.yaml_files import InvalidYaml, read_yaml
@@ -54,6 +54,7 @@ def agreements_apply(
     for name, steps in result["untaken"].items():
         for each in steps:
             say(f"{name}: {each['act']} by {each['by']} is not taken over: {each['why']}")
+    tell_asked(result["asks_more"])
 
 
 @agreements.command("check")

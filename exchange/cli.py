@@ -35,6 +35,7 @@ from exchange.security.keys import KeysRefused
 from exchange.services import SHARD, build_services
 from exchange.serving import serve as serve_until_stopped
 from exchange.settings import SettingsRefused, read_settings
+from exchange.simulate_commands import simulate
 from exchange.terminal import Json, done, out, print_json, say, stop
 from exchange.witness_commands import witness
 from policies.site_rules import RulesRefused
@@ -68,6 +69,7 @@ for name, part in {
     "keys": keys,
     "retention": retention,
     "restore": restore,
+    "simulate": simulate,
     "witness": witness,
 }.items():
     app.add_typer(part, name=name)
@@ -222,6 +224,8 @@ def notices_apply(folder: Folder, as_json: Json = False) -> None:
     result = done("notices apply", {"texts": texts})
     _tell_applied(result, as_json)
     if not as_json:
+        for name in result["renew"]:
+            say(f"{name} changed what matters: consents on older texts give nothing unrenewed.")
         for name in result["undeclared"]:
             say(f"{name} changes what matters, though it says it does not: consents are renewed.")
         for name, behind in result["lagging"].items():

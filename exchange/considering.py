@@ -19,6 +19,7 @@ from exchange.handovers import OPEN_FOR, Relation, relations_in
 from exchange.nobody import read_no_consent, record_of_nobody
 from exchange.records import KnownClient, SealedSection
 from exchange.security.vault import Vault
+from exchange.supposing import facts_in
 from exchange.transaction import Transaction
 from policies.decision import Decision, Facts, ReleaseRequest
 from policies.deposit import Deposited
@@ -198,26 +199,22 @@ def facts_for(
     care_relation: bool,
 ) -> Facts:
     """What a decision is made from, for consents that are on file or about to be."""
-    day = tx.day
-    recipient = tx.directory.recipient(request.recipient, day) or STRANGER
-    flows = tx.directory.flows(client.holder, request.recipient, request.purpose, day)
-    if request.processor is not None:
-        recipient, flows = in_its_name(tx, rulebook.decider, request, recipient, flows)
-    holder = tx.directory.recipient(client.holder, day) or STRANGER
-    return Facts(
-        recipient=recipient,
-        holder_secrecy=holder.secrecy,
+    facts = facts_in(
+        tx.directory,
+        tx.day,
+        request,
+        client.holder,
+        consents,
+        care_relation=care_relation,
         known=client.id != NOBODY,
         blocked=not flags.isdisjoint(_BLOCKING),
-        care_relation=care_relation,
-        any_agreement=tx.directory.any_agreement(request.recipient, request.purpose, day),
-        flows=flows,
-        grants=consents.grants,
-        denied=consents.denied,
-        refused=consents.refused,
         quarantined=_quarantined(tx, client, stored),
         real_number=rulebook.demo and _real_number(tx, request, client, stored),
     )
+    if request.processor is None:
+        return facts
+    both, flows = in_its_name(tx, rulebook.decider, request, facts.recipient, facts.flows)
+    return replace(facts, recipient=both, flows=flows)
 
 
 def considered_on(

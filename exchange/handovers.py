@@ -131,6 +131,16 @@ class HandoverEvent(NamedTuple):
     sealed: bytes
 
 
+class OpenHandover(NamedTuple):
+    """One open handover of a client, to whom and for what."""
+
+    client: ClientId
+    id: HandoverId
+    recipient: OrganisationId
+    purpose: str
+    first_contact_at: int | None
+
+
 class Relation(NamedTuple):
     """One open handover that gives its recipient a care relation.
 
@@ -174,6 +184,14 @@ OPEN_FOR = Prepared(
     )
     .order_by(_TABLE.c.offered_at.desc())
     .limit(8)
+)
+_OPEN_OF = select(
+    _TABLE.c.client, _TABLE.c.id, _TABLE.c.recipient, _TABLE.c.purpose, _TABLE.c.first_contact_at
+).where(
+    _TABLE.c.shard == bindparam("shard"),
+    _TABLE.c.client.in_(bindparam("clients", expanding=True)),
+    _TABLE.c.state.in_(OPEN),
+    (_TABLE.c.state != HandoverState.OFFERED) | (_TABLE.c.deadline_at > bindparam("now")),
 )
 _CONCERNED = (
     select(_TABLE)
@@ -246,6 +264,14 @@ def relations_in(rows: Iterable[Sequence[Any]]) -> list[Relation]:
     An offer past its deadline is not open, also before the sweep has marked it.
     """
     return list(map(Relation._make, rows))
+
+
+def open_of(
+    connection: Connection, *, shard: int, clients: Sequence[ClientId], now: int
+) -> list[OpenHandover]:
+    """Every open handover of these clients, whoever it is to."""
+    key = {"shard": shard, "clients": list(clients), "now": now}
+    return [OpenHandover(*row) for row in connection.execute(_OPEN_OF, key)]
 
 
 def mark_read(

@@ -12,8 +12,8 @@ from typing import Any
 
 from audit.signer import ClockBehind, Frozen
 from consent import records as consents
-from consent.notice_report import report_on
-from consent.notices import NoticeRefused, read_notice
+from consent.notice_report import name_of, report_on
+from consent.notices import NoticeRefused, changes_in, read_notice
 from exchange.checkpointing import Elsewhere
 from exchange.directory import Member
 from exchange.flows.administer import (
@@ -58,16 +58,24 @@ def notices_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line
             notices.append(read_notice(text.encode()))
         except NoticeRefused as error:
             raise OperationRefused(f"{name} is no notice: {error}") from None
+    with services.database.reading() as connection:
+        before = consents.notices_in(connection, shard=SHARD)
     applied = services.writer.submit(apply_notices, notices).result().value
     if isinstance(applied, Refused):
         raise OperationRefused(
             f"{applied.details[0]} is in use with another text; give the new text a new version"
         )
     with services.database.reading() as connection:
-        in_use = report_on(consents.notices_in(connection, shard=SHARD))
+        after = consents.notices_in(connection, shard=SHARD)
+    in_use = report_on(after)
     yield {
         "changed": applied.changed,
         "unchanged": applied.unchanged,
+        "renew": [
+            name_of(each.notice)
+            for each in changes_in(after)
+            if each.substantive and each.notice not in before
+        ],
         "undeclared": list(in_use.undeclared),
         "lagging": {name: list(langs) for name, langs in in_use.lagging.items()},
     }

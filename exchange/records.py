@@ -16,6 +16,7 @@ from sqlalchemy import (
     Index,
     bindparam,
     delete,
+    func,
     insert,
     select,
     update,
@@ -134,6 +135,26 @@ _KNOWN = Prepared(
     )
     .limit(1)
 )
+_HELD_BY = (
+    select(
+        col(KnownAs.handle),
+        col(Client.id),
+        col(Client.holder),
+        col(Client.summary_version),
+        col(Client.sealed),
+    )
+    .join(
+        Client, (col(Client.shard) == col(KnownAs.shard)) & (col(Client.id) == col(KnownAs.client))
+    )
+    .where(
+        col(KnownAs.shard) == bindparam("shard"),
+        col(KnownAs.organisation) == bindparam("organisation"),
+        col(KnownAs.handle) > bindparam("after"),
+        col(Client.holder) == col(KnownAs.organisation),
+    )
+    .order_by(col(KnownAs.handle))
+    .limit(bindparam("most"))
+)
 _BY_ID = (
     select(col(Client.id), col(Client.holder), col(Client.summary_version), col(Client.sealed))
     .where(col(Client.shard) == bindparam("shard"), col(Client.id) == bindparam("client"))
@@ -238,6 +259,21 @@ def _known(rows: Sequence[Sequence[Any]]) -> KnownClient:
 
 def client_with_id(connection: Connection, *, shard: int, client: ClientId) -> KnownClient:
     return _known(connection.execute(_BY_ID, {"shard": shard, "client": client}).all())
+
+
+def clients_held_by(
+    connection: Connection, *, shard: int, organisation: OrganisationId, after: Handle, most: int
+) -> list[tuple[Handle, KnownClient]]:
+    """The clients that the organisation holds, by its own handles, from the one `after` on."""
+    key = {"shard": shard, "organisation": organisation, "after": after, "most": most}
+    found = connection.execute(_HELD_BY, key)
+    return [(Handle(handle), _known([row])) for handle, *row in found]
+
+
+def clients_in(connection: Connection, *, shard: int) -> int:
+    """How many clients there are."""
+    counted = select(func.count()).select_from(Client).where(col(Client.shard) == shard)
+    return connection.scalar(counted) or 0
 
 
 def every_client(connection: Connection, *, shard: int) -> list[KnownClient]:

@@ -1,7 +1,7 @@
 """What every command of the command line shares: words on the terminal, and asking the server."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
@@ -81,6 +81,15 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 def say(words: str) -> None:
     # Never wrapped by us: a hash or a path stays in one piece when it is copied or piped.
     out.print(words, soft_wrap=True, highlight=False)
+
+
+def tell_asked(lanes: Collection[Mapping[str, Any]]) -> None:
+    """Says what agreements ask beyond those before: no consent of before gives it."""
+    for each in lanes:
+        way = f"{each['holder']} → {each['recipient']}, {each['purpose']}"
+        say(f"Asks for more than today: {way}: {', '.join(each['fields'])}.")
+    if lanes:
+        say("Nothing of that leaves on a consent of before: ask for renewal where it is needed.")
 
 
 def print_json(body: Any) -> None:

@@ -137,6 +137,10 @@ class Decider:
         self._overlay, self._size = overlay, size
         self._made: dict[tuple[ReleaseRequest, Facts], Decision] = {}
 
+    def anew(self) -> "Decider":
+        """Another with the same rules that remembers nothing yet: for another thread."""
+        return Decider(self._overlay, self._size)
+
     def forbidden(self, recipient: RecipientFacts, purpose: str) -> frozenset[Section]:
         """The sections that some rule keeps back from the recipient, whoever the client is."""
         return frozenset(self._overlay.forbidden(recipient, purpose))

@@ -13,6 +13,7 @@ from exchange.recalls import LAWS, RecallOutcome, RecallState
 from policies.bases import BasisKind, Condition
 from policies.summary_model import summary_model
 from policies.vocabulary import ConsentState, HandoverState, Reason, Section
+from policies.what_if import Effect
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -181,6 +182,26 @@ DUE = whole(
     items=many(
         whole(consent=CONSENT_ID, client=maybe(CLIENT), state=STATE, version=WHOLE, due_at=INSTANT)
     ),
+    next=NEXT,
+)
+_FIELDS = many(TEXT)
+SIMULATED = whole(
+    clients=WHOLE,
+    unchanged=WHOLE,
+    items=many(
+        whole(
+            client=CLIENT,
+            recipient=text("^org:"),
+            purpose=PURPOSE,
+            agreement=maybe(TEXT),
+            effects=many(whole(effect=word(*Effect), fields=_FIELDS)),
+            reason=maybe(word(*Reason)),
+            renewal=TRUTH,
+            consents=many(CONSENT_ID),
+            handovers=many(TEXT),
+        )
+    ),
+    asks_more=many(whole(recipient=text("^org:"), purpose=PURPOSE, fields=_FIELDS)),
     next=NEXT,
 )
 ENDED = whole(consent=CONSENT_ID, state=STATE, withdrawn_at=INSTANT)

@@ -172,6 +172,7 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("GET", "/v1/consents/{consent}/evidence"): _for(
         "consent", Tenant.HOLDER, Rate.LOOKS, Data.SPECIAL
     ),
+    ("POST", "/v1/simulations"): _for("consent", Tenant.CALLER, Rate.LOOKS, Data.CODES),
     ("POST", "/v1/consent-requests"): _for("query", Tenant.CALLER, Rate.CHANGES, Data.CODES),
     ("GET", "/v1/consent-requests"): _for("consent query", Tenant.CALLER, Rate.LOOKS, Data.CODES),
     ("POST", "/v1/consent-requests/{request}/answer"): _for(

@@ -38,6 +38,7 @@ from exchange.api.handovers import (
 )
 from exchange.api.proofs import Said
 from exchange.api.recalls import NewCertificate
+from exchange.api.simulations import NewSimulation
 from exchange.api.summaries import Query
 from exchange.api.withdrawals import NewStop
 from exchange.problems import Problem
@@ -222,6 +223,9 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
     ("POST", "/v1/consents/{consent}/revocation"): _change(schemas.STANDS, NewRevocationByOther),
     ("POST", "/v1/consents/{consent}/suspension"): _change(schemas.STANDS, NewSuspension),
     ("POST", "/v1/consents/{consent}/resumption"): _change(schemas.STANDS, NewResumption),
+    ("POST", "/v1/simulations"): Description(
+        answers=_json(schemas.SIMULATED), body=NewSimulation, problems=_NOWHERE
+    ),
     ("POST", "/v1/withdrawals"): Description(
         answers=_json(schemas.STOPPED),
         body=NewStop,

@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,11 +19,12 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
-from exchange.bench import crowd, long_log, long_record
+from exchange.bench import crowd, long_log, long_record, simulating
 from exchange.bench.exports import CLIENTS as IMPORTED
 from exchange.bench.exports import LARGER, measure_import
 from exchange.bench.load import WARM_UP, get, load, post
 from exchange.bench.population import CONSENT, HOLDER, PARTNER, Population, populate
+from exchange.bench.ports import await_ready, free_port
 from exchange.bench.proving import proof
 from exchange.database import Database, DatabaseOptions
 from exchange.migrations import migrate
@@ -39,6 +39,7 @@ CLIENTS = 2000
 IMPORT_TARGET = ">= 1000/s, memory <= 1.5 x"
 PROVEN = ">= 0.10 and >= 1500/s"
 SMALL, LARGE = 100_000, 1_000_000
+SIMULATED = 5_000
 FEW, MANY, MILLION = 1_000, 50_000, 1_000_000
 CROWD_TARGET = "p50 <= 1.5 x"
 """Entries of the log that proofs and starts are measured on."""
@@ -86,6 +87,7 @@ def measure(*, seconds: float, as_json: bool, large: bool = False) -> int:
         rows += _log_rows(Settings(data_dir=Path(folder) / "log"), seconds, large=large)
         rows += _record_rows(Settings(data_dir=Path(folder) / "record"), large=large)
         rows += _crowd_rows(Settings(data_dir=Path(folder) / "crowd"), seconds, large=large)
+        rows.append(_simulation_row(Settings(data_dir=Path(folder) / "simulated"), large=large))
         with _postgresql(Path(folder)) as url:
             if url:
                 settings = Settings(data_dir=Path(folder) / "postgresql", database_url=url)
@@ -238,6 +240,13 @@ def _record_rows(settings: Settings, *, large: bool) -> list[Row]:
     ]  # fmt: skip
 
 
+def _simulation_row(settings: Settings, *, large: bool) -> Row:
+    many = SMALL if large else SIMULATED
+    told = simulating.figures(settings, many)
+    holds = told["per_second"] >= simulating.TARGET
+    return Row(f"simulation of {many:,} consents", told, target="100,000 <= 60 s", holds=holds)
+
+
 def _row(name: str, figures: dict[str, float], of: str, base: dict[str, float], target: str) -> Row:
     return Row(name, figures, of, figures["per_second"] / base["per_second"], target)
 
@@ -263,7 +272,7 @@ def _met(row: Row) -> bool:
 
 @contextmanager
 def _servers(stage: Stage, count: int, flush_ms: float = 0.0) -> Iterator[Sequence[int]]:
-    ports = [_free_port() for _ in range(count)]
+    ports = [free_port() for _ in range(count)]
     command = [sys.executable, "-m", "exchange.bench.server"]
     running = [
         subprocess.Popen([*command, str(port), str(flush_ms)], env=stage.environment())  # noqa: S603 - our own module
@@ -271,32 +280,12 @@ def _servers(stage: Stage, count: int, flush_ms: float = 0.0) -> Iterator[Sequen
     ]
     try:
         for port in ports:
-            _await_ready(port)
+            await_ready(port)
         yield ports
     finally:
         for each in running:
             each.terminate()
             each.wait(20)
-
-
-def _await_ready(port: int) -> None:
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        try:
-            if httpx2.get(f"http://127.0.0.1:{port}/readyz").is_success:
-                return
-        except httpx2.TransportError:
-            time.sleep(0.05)
-    raise TimeoutError("the server did not become ready")
-
-
-def _free_port() -> int:
-    import socket  # noqa: PLC0415 - only here
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def _token(stage: Stage, port: int, organisation: str, proof: str = "") -> str:

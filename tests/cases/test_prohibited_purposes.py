@@ -7,9 +7,10 @@ import pytest
 
 from consent.notices import NoticeRefused, read_notice
 from exchange import alerts
+from exchange.agreeing import agreements_apply
 from exchange.alert_commands import _WORDS
 from exchange.alerts import AlertKind
-from exchange.operations import OperationRefused, agreements_apply, organisations_apply
+from exchange.operations import OperationRefused, organisations_apply
 from exchange.samples import DATA, directory_documents, samples
 from exchange.services import SHARD
 from exchange.settings import Settings

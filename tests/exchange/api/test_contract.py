@@ -17,7 +17,7 @@ from exchange.api.declarations import DECLARED
 from exchange.api.deposit_schema import deposit_schema
 from exchange.api.descriptions import DESCRIBED
 from exchange.api.openapi import contract
-from exchange.samples import Sample, samples
+from exchange.samples import Sample, directory_documents, samples
 from tests.builders import Broker
 
 PROBLEMS = Path(__file__).parents[3] / "docs" / "problems.md"
@@ -136,6 +136,9 @@ def test_every_answer_in_the_life_of_a_consent_fits_the_contract(
     story.fetch()
     shown = holder.post(f"{client}/consents/preview", json=story.sample.consent)
     assert fits(document, shown).json()["previews"]
+    ended = directory_documents()["agreement"]["PR-2026-004"] | {"state": "ended"}
+    tried = {"kind": "agreement", "document": ended}
+    assert fits(document, holder.post("/v1/simulations", json=tried)).json()["items"]
     member = {"organisation": "org:vdab-gent", "member": "u-7"}
     assert fits(document, holder.post(f"{client}/exclusions", json=member)).json()["kept_out"]
     for form in ("", "?as=dpv", "?as=kantara", "?as=fhir", "?as=oslo"):

@@ -12,7 +12,7 @@ from httpx2 import Response
 from exchange.api.declarations import COUNTED, DECLARED, Data, Rate, Tenant, methods_of
 from exchange.flows.administer import EVERY_SCOPE
 from exchange.quotas import Limits, Quotas
-from exchange.samples import samples
+from exchange.samples import directory_documents, samples
 from tests.builders import Broker
 from tests.cases.uniform import UNKNOWN_HANDLE, UNKNOWN_ID, assert_uniform
 from tests.exchange.machines import machine_of
@@ -45,6 +45,10 @@ BODIES: Mapping[str, Any] = {
         "reference": "art-4",
     },
     "/v1/clients/{client}/bases/{basis}/objection/answer": {"outcome": "legal_claims"},
+    "simulations": {
+        "kind": "agreement",
+        "document": directory_documents()["agreement"]["PR-2026-004"],
+    },
     "acknowledgement": {"ack_of": UNKNOWN_ID},
     "flags": {"flags": []},
     "summary": {"sections": {}},
