@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from audit import guards
 from audit.log import NotOpened
-from exchange import tenancy
+from exchange import agreement_view_commands, tenancy
 from exchange.application_commands import applications
 from exchange.audit_commands import audit
 from exchange.backup_commands import backup
@@ -71,6 +71,8 @@ for name, part in {
     app.add_typer(part, name=name)
 app.command("backup")(backup)
 notices.command("check")(check_notices)
+agreements.command("export")(agreement_view_commands.export)
+agreements.command("report")(agreement_view_commands.report)
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 File = Annotated[

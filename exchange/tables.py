@@ -10,6 +10,7 @@ from exchange import (
     directory,
     dual_control,
     ended,
+    field_tallies,
     handovers,
     installation,
     key_shelves,
@@ -20,5 +21,15 @@ from exchange import (
 )
 
 OURS = (directory, dual_control, ended, handovers, installation, key_shelves, records)
+TALLIES = (field_tallies,)
 RECALLS = (recalls, receivers, stop_codes, held_tables)
-ALL = (audit_tables, audit_heads, consent_tables, proof_records, consent_requests, *OURS, *RECALLS)
+ALL = (
+    audit_tables,
+    audit_heads,
+    consent_tables,
+    proof_records,
+    consent_requests,
+    *OURS,
+    *RECALLS,
+    *TALLIES,
+)

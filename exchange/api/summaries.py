@@ -15,6 +15,7 @@ from exchange.api.answers import NO_STORE, answer
 from exchange.api.dependencies import Body, DirectRoute, body_of, caller_with, services_of
 from exchange.api.forms import HandleText, HandoverText, Purpose, ShortCode, either
 from exchange.considering import opened_with
+from exchange.counted import count_refusal, count_release
 from exchange.flows.fetch_summary import Released, SummaryQuery, fetch_summary
 from exchange.problems import settled
 from exchange.security.contexts import SIGNED_SUMMARY
@@ -74,8 +75,10 @@ async def query_summary(request: Request) -> Response:
         sections=None if not body.sections else frozenset(map(Section, body.sections)),
     )
     committed = await services.writer.run(fetch_summary, caller, query, services.rulebook)
+    count_refusal(services, caller, query, committed.value)
     released = settled(committed)
     shown = _shown(services, caller, released, committed.entries[0])
+    count_release(services, caller, released, shown["summary"])
     return Response(_signed(shown, services.keys.summaries), 200, NO_STORE, "application/json")
 
 

@@ -13,6 +13,7 @@ from exchange.records import KnownClient, SealedSection
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
 from policies.decision import Decision, Refused, ReleaseRequest
+from policies.minimisation import asked
 from policies.vocabulary import (
     ClientId,
     ConsentId,
@@ -55,6 +56,7 @@ class Released:
     basis: Basis | None
     sections: tuple[SealedSection, ...]
     named: frozenset[str]
+    asked: frozenset[Section]
     masked: bool
     high_risk: bool
     recipient_type: str
@@ -116,6 +118,7 @@ def fetch_summary(
         basis=considered.basis,
         sections=considered.sections,
         named=considered.named,
+        asked=asked(request),
         masked=considered.masked,
         high_risk="high_risk" in considered.flags,
         recipient_type=str(tx.directory.type_of(recipient)),
