@@ -6,6 +6,8 @@ Expands only.
 import sqlalchemy as sa
 from alembic import op
 
+from exchange import tenancy
+
 revision, down_revision = "0024_field_tallies", "0017_consent_requests"
 
 TABLES = {
@@ -33,8 +35,10 @@ def upgrade() -> None:
             *(sa.CheckConstraint(CHECKS[name], name=op.f(f"ck_{table}_{name}")) for name in names),
             sa.PrimaryKeyConstraint("shard", *names, name=op.f(f"pk_{table}")),
         )
+    tenancy.put_up(op.get_bind(), tuple(TABLES))
 
 
 def downgrade() -> None:
+    tenancy.take_down(op.get_bind(), tuple(TABLES))
     for table in TABLES:
         op.drop_table(table)
