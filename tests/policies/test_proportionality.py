@@ -71,10 +71,13 @@ def test_a_single_use_keeps_a_field_in_the_agreement() -> None:
 
 
 def test_of_few_releases_nothing_is_concluded() -> None:
-    before, after = used(releases=LEAST_RELEASES - 1), used(releases=LEAST_RELEASES)
+    needless = {AGREED[0]: Times(0, 0, 0)}
+    before = used(needless, releases=LEAST_RELEASES - 1)
+    after = used(needless, releases=LEAST_RELEASES)
 
     assert (before.sufficient, before.take_out) == ((), ())
     assert after.sufficient
+    assert after.take_out
 
 
 def test_of_fewer_than_five_releases_no_field_is_told() -> None:
