@@ -11,8 +11,6 @@ from policies.purposes import Prohibited, Purpose, purpose_list
 from policies.summary_model import fields_of
 from policies.vocabulary import FieldId, Operation, Section
 
-MEDIA_TYPE = "application/ld+json"
-ODRL_MEDIA_TYPE = f'{MEDIA_TYPE}; profile="http://www.w3.org/ns/odrl/2/"'
 PROFILE = "urn:overdracht:odrl:1"
 """Our profile of ODRL 2.2: purposes, sections, fields, operations and precisions are ours."""
 
