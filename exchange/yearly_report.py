@@ -19,8 +19,14 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "too_early": "Nog geen voorstel: dat komt vanaf {suggested_from} vrijgaven.",
         "unused": "Nooit gebruikt: {ways}",
         "refusals": "Geweigerd aan {recipient}, doel {purpose}: {times} ({told})",
-        "suspended": "Geschorst sinds {on} door {by}: {reason}",
+        "stopped": "Geschorst sinds {on} door {by}: {reason}",
         "recalls": "Terugvragingen: {states}",
+        "in force": "van kracht",
+        "not yet": "nog niet van kracht",
+        "incomplete": "onvolledig",
+        "in review": "in herziening",
+        "suspended": "geschorst",
+        "ended": "beëindigd",
         "none": "geen",
         "unknown": "niet geteld",
         "never_asked": "nooit gevraagd",
@@ -42,7 +48,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "too_early": "Nothing is suggested yet: that begins at {suggested_from} releases.",
         "unused": "Never used: {ways}",
         "refusals": "Refused to {recipient}, purpose {purpose}: {times} ({told})",
-        "suspended": "Suspended since {on} by {by}: {reason}",
+        "stopped": "Suspended since {on} by {by}: {reason}",
         "recalls": "Recalls: {states}",
         "none": "none",
         "unknown": "not counted",
@@ -58,7 +64,8 @@ def lines(report: Mapping[str, Any], language: str) -> Iterator[str]:
     """The report (see `agreement_views.report`) line by line."""
     words = _WORDS[language]
     yield words["title"].format(**report)
-    yield words["made"].format(**report)
+    standing = report["standing"]
+    yield words["made"].format(**{**report, "standing": words.get(standing, standing)})
     yield words["rounded"].format(**report)
     persons = {name: _or(held, words["unknown"]) for name, held in report["persons"].items()}
     yield words["persons"].format(**persons)
@@ -73,7 +80,7 @@ def lines(report: Mapping[str, Any], language: str) -> Iterator[str]:
     for each in report["refusals"]:
         yield words["refusals"].format(**each | {"times": _number(each["times"])})
     if report["suspended"]:
-        yield words["suspended"].format(**report["suspended"])
+        yield words["stopped"].format(**report["suspended"])
     states = ", ".join(f"{name} {_number(times)}" for name, times in report["recalls"].items())
     yield words["recalls"].format(states=states or words["none"])
 

@@ -169,6 +169,7 @@ def test_the_report_of_a_year_tells_what_could_be_taken_out(
     assert set(why.values()) <= {"never_asked", "always_withheld", "never_opened"}
     assert why
     assert "Jaarverslag 2026 van PR-2026-004" in dutch
+    assert "Het protocol is die dag: van kracht." in dutch
     assert "Kan uit het protocol:" in dutch
     assert "Could leave the agreement:" in english
     assert "refusals" in told
