@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from exchange.counting import Counted, Way
+from exchange.field_counting import Counted, Way
 from exchange.flows.fetch_summary import Released, SummaryQuery
 from exchange.flows.keep_counts import keep_refusals, keep_releases
 from exchange.security.tokens import Caller

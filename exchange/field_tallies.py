@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Connection, bindparam, func,
 from sqlmodel import Field, SQLModel, col
 
 from audit.prepared import Prepared, together
-from exchange.counting import Way
+from exchange.field_counting import Way
 from policies.proportionality import Times
 
 RELEASES = "*"

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from statistics import quantiles
 
-from exchange.counting import Counting
+from exchange.field_counting import Counting
 
 KEPT = 1000
 """How many of the last commits the slowest hundredth is taken of."""

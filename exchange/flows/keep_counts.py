@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from exchange import field_tallies
-from exchange.counting import Way
+from exchange.field_counting import Way
 from exchange.transaction import Outcome, Transaction
 from policies.proportionality import Times
 

@@ -6,7 +6,7 @@ import pytest
 
 from exchange import field_tallies
 from exchange.counted import keep_counted
-from exchange.counting import UNTOLD, Counted
+from exchange.field_counting import UNTOLD, Counted
 from exchange.samples import directory_documents
 from exchange.services import SHARD
 from exchange.serving import Upkeep
