@@ -7,6 +7,7 @@ from typing import Any
 from consent.dpv_record import dpv_record
 from consent.fhir_consent import fhir_consent
 from consent.kantara_view import kantara_receipt
+from consent.odrl_view import odrl_consent
 from consent.oslo_view import oslo_consent
 from consent.recorded import Recorded, Setting
 
@@ -24,5 +25,6 @@ VIEWS: Mapping[str, View] = {
     "kantara": View(kantara_receipt, "application/json"),
     "fhir": View(fhir_consent, "application/fhir+json"),
     "oslo": View(oslo_consent, "application/ld+json"),
+    "odrl": View(odrl_consent, "application/ld+json"),
 }
 """The forms that there are, by the name they are asked for; the first is the whole record."""

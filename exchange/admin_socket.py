@@ -13,7 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from exchange import agreeing, keeping, operations, registering, reporting, simulations
+from exchange import (
+    agreeing,
+    agreement_views,
+    keeping,
+    operations,
+    registering,
+    reporting,
+    simulations,
+)
 from exchange.observability import log
 from exchange.operations import OperationRefused
 from exchange.services import Services
@@ -25,6 +33,7 @@ VERBS = {
     **agreeing.VERBS,
     **reporting.VERBS,
     **simulations.VERBS,
+    **agreement_views.VERBS,
 }
 _LONGEST = 64 * 1024 * 1024
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 
 from audit import guards
 from audit.log import NotOpened
-from exchange import tenancy
+from exchange import agreement_view_commands, tenancy
 from exchange.agreement_commands import agreements
 from exchange.alert_commands import alerts, volumes
 from exchange.application_commands import applications
@@ -76,6 +76,8 @@ for name, part in {
 app.command("backup")(backup)
 notices.command("check")(check_notices)
 agreements.command("volumes")(volumes)
+agreements.command("export")(agreement_view_commands.export)
+agreements.command("report")(agreement_view_commands.report)
 
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 File = Annotated[

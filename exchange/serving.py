@@ -17,6 +17,7 @@ from exchange.app import create_app
 from exchange.arrival import arrival
 from exchange.checkpointing import Signing
 from exchange.checks import require_fit
+from exchange.counted import keep_counted
 from exchange.database import Unsafe
 from exchange.following import follow
 from exchange.observability import log, without_words
@@ -46,6 +47,7 @@ class Upkeep:
     def close(self) -> None:
         self._closing.set()
         self.thread.join(5)
+        self._attempt(lambda: keep_counted(self._services))
 
     def _run(self) -> None:
         swept = 0.0
@@ -63,6 +65,7 @@ class Upkeep:
         # Another process may have erased somebody whose key this one still holds.
         self._attempt(self._services.keys.forget_destroyed)
         self._attempt(lambda: follow(self._services))
+        self._attempt(lambda: keep_counted(self._services))
 
     def _wait_for(self, sweep: Sweep) -> None:
         self._services.writer.submit(sweep).result(10)

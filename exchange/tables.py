@@ -12,6 +12,7 @@ from exchange import (
     directory,
     dual_control,
     ended,
+    field_tallies,
     handovers,
     installation,
     key_shelves,
@@ -34,6 +35,7 @@ OURS = (
     records,
 )
 AGREEMENTS = (agreement_book,)
+TALLIES = (field_tallies,)
 RECALLS = (recalls, receivers, stop_codes, held_tables)
 ALL = (
     audit_tables,
@@ -44,4 +46,5 @@ ALL = (
     *OURS,
     *RECALLS,
     *AGREEMENTS,
+    *TALLIES,
 )

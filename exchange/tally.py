@@ -5,6 +5,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from statistics import quantiles
 
+from exchange.field_counting import Counting
+
 KEPT = 1000
 """How many of the last commits the slowest hundredth is taken of."""
 _LEAST = 2
@@ -22,6 +24,8 @@ class Tally:
     ran: dict[str, tuple[int, float]] = field(default_factory=dict)
     """How often each kind of command ran, and how long in all."""
     commits: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
+    fields: Counting = field(default_factory=Counting)
+    """What was asked for, released and opened: counted by whoever answers."""
     _turn: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def count_batch(self, commands: int) -> None:

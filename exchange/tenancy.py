@@ -48,6 +48,8 @@ OWN: Mapping[str, str] = {
     "recall_round": f"controller = {_ME}",
     "withdrawal_code": f"controller = {_ME}",
     "alert": f"organisation = {_ME}",
+    "field_tally": f"recipient = {_ME}",
+    "refusal_tally": f"recipient = {_ME}",
     "held_withdrawal": _where("held_withdrawal", "consent", "consent"),
 }
 """Every table that holds clients' data, and which of its rows are the tenant's."""

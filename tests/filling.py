@@ -4,6 +4,7 @@ import hashlib
 
 from consent.held import Held, hold
 from consent.records import consent_to_change
+from exchange.counted import keep_counted
 from exchange.recalls import Round, add_round
 from exchange.samples import samples
 from exchange.transaction import Outcome, Transaction
@@ -19,6 +20,8 @@ def fill(broker: Broker) -> None:
     signed_and_to_be_confirmed(broker, story.handle)
     assert story.fetch().status_code == 200
     assert story.answer("acceptance").status_code == 200
+    broker.services.tally.fields.refusal(RECIPIENT, "P2", None)
+    keep_counted(broker.services)
     assert story.withdraw().status_code == 200
     assert broker.asked(story).status_code == 201
     assert broker.pushed(HOLDER, story.handle, RECIPIENT, "P90").status_code == 403

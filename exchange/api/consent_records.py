@@ -20,7 +20,7 @@ from exchange.problems import settled
 router = APIRouter(tags=["consents"])
 
 _JWT, _JOSE, _PAGE = "application/jwt", "application/jose", "text/html"
-Form = Annotated[Literal["dpv", "kantara", "fhir", "oslo"] | None, Query(alias="as")]
+Form = Annotated[Literal["dpv", "kantara", "fhir", "oslo", "odrl"] | None, Query(alias="as")]
 
 
 @router.get("/v1/consents/{consent}/receipt")
@@ -53,7 +53,7 @@ async def get_record(
     request: Request,
     form: Form = None,
 ) -> Response:
-    """The consent in the form of others: `dpv` (the whole record), `kantara`, `fhir` or `oslo`.
+    """The consent for others: `dpv` (the whole record), `kantara`, `fhir`, `oslo` or `odrl`.
 
     Without `as` the form that `Accept` names, else the record. With `Accept: application/jwt` the
     same is signed (a compact JWS with the member `record`).

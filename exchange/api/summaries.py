@@ -22,6 +22,7 @@ from exchange.api.forms import (
     organisation_of,
 )
 from exchange.considering import opened_with
+from exchange.counted import count_refusal, count_release
 from exchange.flows.fetch_summary import Released, SummaryQuery, fetch_summary
 from exchange.problems import settled
 from exchange.security.contexts import SIGNED_SUMMARY
@@ -82,8 +83,10 @@ async def query_summary(request: Request) -> Response:
         on_behalf_of=None if body.on_behalf_of is None else organisation_of(body.on_behalf_of),
     )
     committed = await services.writer.run(fetch_summary, caller, query, services.rulebook)
+    count_refusal(services, caller, query, committed.value)
     released = settled(committed)
     shown = _shown(services, caller, released, committed.entries[0])
+    count_release(services, caller, released, shown["summary"])
     return Response(_signed(shown, services.keys.summaries), 200, NO_STORE, "application/json")
 
 

@@ -15,6 +15,7 @@ from exchange.records import KnownClient, SealedSection
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
 from policies.decision import Decision, Refused, ReleaseRequest
+from policies.minimisation import asked
 from policies.vocabulary import (
     ClientId,
     ConsentId,
@@ -60,6 +61,7 @@ class Released:
     basis: Basis | None
     sections: tuple[SealedSection, ...]
     named: frozenset[str]
+    asked: frozenset[Section]
     masked: bool
     obligations: Obligations
     high_risk: bool
@@ -126,6 +128,7 @@ def fetch_summary(
         basis=considered.basis,
         sections=considered.sections,
         named=considered.named,
+        asked=asked(request),
         masked=considered.masked,
         obligations=obligations,
         high_risk="high_risk" in considered.flags,

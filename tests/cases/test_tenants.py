@@ -75,9 +75,11 @@ def test_t46_a_query_that_forgets_its_where_finds_the_tenants_own_rows(filled: B
     everything = seen(filled, EVERYBODY)
     holder, recipient = seen(filled, HOLDER), seen(filled, RECIPIENT)
 
-    assert holder == everything | {"known_as": 1}
+    tallies = ("field_tally", "refusal_tally")
+    assert holder == everything | {"known_as": 1} | dict.fromkeys(tallies, 0)
     part = {"client": 1, "known_as": 1, "consent_request": 1, "handover": 1}
     part |= {"received": everything["received"], "recall": everything["recall"]}
+    part |= {table: everything[table] for table in tallies}
     assert recipient == NOTHING | part | {"handover_event": everything["handover_event"]}
     assert seen(filled, STRANGER) == NOTHING
     assert seen(filled, "' OR '1'='1") == NOTHING

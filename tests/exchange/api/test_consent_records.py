@@ -74,7 +74,7 @@ def test_the_record_is_had_in_every_form_and_each_look_is_logged(
 
     forms = {
         form: holder.get(address, params={"as": form})
-        for form in ("dpv", "kantara", "fhir", "oslo")
+        for form in ("dpv", "kantara", "fhir", "oslo", "odrl")
     }
     by_type = holder.get(address, headers={"Accept": "application/fhir+json"})
     plain = holder.get(address)
@@ -90,9 +90,10 @@ def test_the_record_is_had_in_every_form_and_each_look_is_logged(
         "application/json",
         "application/fhir+json",
         "application/ld+json",
+        "application/ld+json",
     ]
     assert all(handle in each.text for each in forms.values())
-    assert looks(broker) == ["dpv", "kantara", "fhir", "oslo", "fhir", "dpv"]
+    assert looks(broker) == ["dpv", "kantara", "fhir", "oslo", "odrl", "fhir", "dpv"]
 
 
 def test_a_record_can_be_had_signed(broker: Broker, given: tuple[str, str]) -> None:
