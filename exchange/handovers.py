@@ -248,6 +248,12 @@ def relations_in(rows: Iterable[Sequence[Any]]) -> list[Relation]:
     return list(map(Relation._make, rows))
 
 
+def first_contact(relations: Iterable[Relation], purpose: str) -> int | None:
+    """When recipient and client first met for this purpose: some grants end soon after."""
+    met = (each.first_contact_at for each in relations if each.purpose == purpose)
+    return min((at for at in met if at is not None), default=None)
+
+
 def mark_read(
     connection: Connection, *, shard: int, relations: Sequence[Relation], at: int
 ) -> None:

@@ -1,6 +1,6 @@
 """Fetch a summary: a partner reads what a client agreed to share with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from audit.events import Actor, SummaryRefused, SummaryReleased
@@ -8,7 +8,6 @@ from consent import register
 from exchange import handovers, receivers, records
 from exchange.bases import Basis
 from exchange.considering import Considered, Rulebook, consider, on_file, person, sections_asked
-from exchange.handovers import Relation
 from exchange.records import KnownClient, SealedSection
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
@@ -83,7 +82,7 @@ def fetch_summary(
         client,
         known,
         care_relation=bool(relations) or client.holder == recipient,
-        first_contact_at=_first_contact(relations, query.purpose),
+        first_contact_at=handovers.first_contact(relations, query.purpose),
         end_user=person(recipient, query.end_user),
     )
     decision = considered.decision
@@ -138,12 +137,6 @@ def _client(
         tx.connection, shard=tx.shard, organisation=recipient, handle=handle
     )
     return client, handle
-
-
-def _first_contact(relations: Sequence[Relation], purpose: str) -> int | None:
-    """When recipient and client first met for this purpose: some grants end soon after."""
-    met = (each.first_contact_at for each in relations if each.purpose == purpose)
-    return min((at for at in met if at is not None), default=None)
 
 
 def _actor(caller: Caller, query: SummaryQuery) -> Actor:
