@@ -73,12 +73,9 @@ def explain_entry(
     may = EVERYTHING in caller.scopes or any(row.provider == mine for row in rows)
     found = dict(log.entries(tx.connection, **within)) if may else {}
     entry = _opened(tx, index, found[index]) if found else None
-    kept_back = entry is not None and _kept_back(tx, entry)
-    if entry is None or (kept_back and audience is Audience.CLIENT):
+    if entry is None or (audience is Audience.CLIENT and _kept_back(tx, entry)):
         event = _asked(caller, NOBODY, index, audience, found=0)
         return Outcome(Refused(Reason.NOT_THE_HOLDER), (event,))
-    # A look at what is kept back would tell the client of it.
-    whose = NOBODY if kept_back else entry.client
     explained = Explained(
         index=index,
         kind=entry.body["k"],
@@ -86,7 +83,7 @@ def explain_entry(
         account=None if entry.gone else _account(tx, entry, says),
         gone=entry.gone,
     )
-    return Outcome(explained, (_asked(caller, whose, index, audience, found=1),))
+    return Outcome(explained, (_asked(caller, entry.client, index, audience, found=1),))
 
 
 def _opened(tx: Transaction, index: int, leaf: bytes) -> _Entry:
