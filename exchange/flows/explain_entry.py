@@ -7,6 +7,7 @@ exist here. The look is logged, with whose it was.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from audit import log, records, search
@@ -114,7 +115,7 @@ def _account(tx: Transaction, entry: _Entry, says: Mapping[str, str]) -> Account
     body, detail = entry.body, entry.detail or {}
     permit = _DECIDED.get(body["o"])
     recipient = OrganisationId(body["c"].removeprefix("org:")) if "c" in body else None
-    reason = detail.get("reason")
+    reason, steps = detail.get("reason"), detail.get("trace", ())
     fields = frozenset(detail.get("fields", ()))
     asked = [Section(each) for each in body.get("d", ()) if each in Section.__members__.values()]
     kept = kept_fields(body.get("u", ""), asked, fields) if "fields" in detail else ()
@@ -122,7 +123,8 @@ def _account(tx: Transaction, entry: _Entry, says: Mapping[str, str]) -> Account
         permit=permit,
         reason=None if reason in _ALL_WELL else reason,
         who=None if recipient is None else tx.directory.names.get(recipient, recipient),
-        trace=tuple((each[0], each[1] if len(each) > 1 else None) for each in _steps(detail)),
+        # A gate that held stands there alone: nothing is written for what there is none of.
+        trace=tuple((each[0], each[1] if len(each) > 1 else None) for each in steps),
         turned=_turned(tx, entry, recipient, reason) if permit is False and recipient else None,
         grounds=Grounds(
             agreement=detail.get("protocol"),
@@ -137,11 +139,9 @@ def _account(tx: Transaction, entry: _Entry, says: Mapping[str, str]) -> Account
     )
 
 
-def _steps(detail: Mapping[str, Any]) -> Any:
-    return detail.get("trace", ())
-
-
-def _turned(tx: Transaction, entry: _Entry, recipient: OrganisationId, reason: str | None) -> Any:
+def _turned(
+    tx: Transaction, entry: _Entry, recipient: OrganisationId, reason: str | None
+) -> date | None:
     client = client_with_id(tx.connection, shard=tx.shard, client=entry.client)
     asking = asking_for(tx, client, recipient, entry.body.get("u", ""), None)
     words = spoken(tx.connection, shard=tx.shard, client=client.id, sealing=tx.vault)
