@@ -110,7 +110,7 @@ def _change(answer: Schema, body: type[BaseModel] | Schema) -> Description:
 
 
 _IF_MATCH = _parameter("If-Match", "header", {"type": "string", "maxLength": 40})
-_LANGUAGE = _parameter("Accept-Language", "header", {"type": "string", "maxLength": 100})
+_LANGUAGE = _parameter("Accept-Language", "header", schemas.TEXT)
 _CURSOR = (
     _parameter("cursor", "query", {"type": "string", "maxLength": 200}),
     _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 200}),
