@@ -15,7 +15,9 @@ from exchange.api import (
     consent_records,
     consent_requests,
     consents,
+    evaluations,
     exclusions,
+    explanations,
     handovers,
     health,
     openapi,
@@ -114,6 +116,8 @@ def create_app(services: Services) -> FastAPI:
         *ours,
         audit,
         tlog,
+        explanations,
+        evaluations,
         openapi,
         health,
     ):

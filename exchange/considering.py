@@ -89,6 +89,7 @@ class Considered:
     """A decision with the names of what it rests on, and the sections that it lets go."""
 
     decision: Decision
+    made_from: Facts
     facts: ConsentFacts
     named: frozenset[str]
     consents: tuple[ConsentId, ...]
@@ -231,6 +232,7 @@ def considered_on(
     rests_on = [consents.refs[position] for position in decision.rests_on]
     return Considered(
         decision=decision,
+        made_from=facts,
         facts=consents,
         named=frozenset().union(*(consents.grants[each].named for each in decision.rests_on)),
         consents=tuple(dict.fromkeys(consent for consent, _ in rests_on)),

@@ -274,6 +274,12 @@ def open_of(
     return [OpenHandover(*row) for row in connection.execute(_OPEN_OF, key)]
 
 
+def first_contact(relations: Iterable[Relation], purpose: str) -> int | None:
+    """When recipient and client first met for this purpose: some grants end soon after."""
+    met = (each.first_contact_at for each in relations if each.purpose == purpose)
+    return min((at for at in met if at is not None), default=None)
+
+
 def mark_read(
     connection: Connection, *, shard: int, relations: Sequence[Relation], at: int
 ) -> None:

@@ -98,8 +98,8 @@ GATES: tuple[Gate, ...] = (
 )
 
 _NOT_FOR_THIS_RECIPIENT = frozenset({Reason.HARD_RULE_H6, Reason.HARD_RULE_H7, Reason.HARD_RULE_H8})
-_RULES = "the_rules_leave_something"
-_SCAN = "nothing_is_quarantined"
+RULES = "the_rules_leave_something"
+SCAN = "nothing_is_quarantined"
 
 
 def decide(
@@ -144,6 +144,11 @@ class Decider:
     def forbidden(self, recipient: RecipientFacts, purpose: str) -> frozenset[Section]:
         """The sections that some rule keeps back from the recipient, whoever the client is."""
         return frozenset(self._overlay.forbidden(recipient, purpose))
+
+    @property
+    def rules(self) -> Overlay:
+        """The rules that it decides with."""
+        return self._overlay
 
     def decide(self, request: ReleaseRequest, facts: Facts) -> Decision:
         """What `decide` answers, made afresh only when it has not been made lately."""
@@ -192,7 +197,7 @@ def _left(request: ReleaseRequest, facts: Facts, overlay: Overlay) -> Decision:
     try:
         return _cut(request, facts, overlay)
     except Exception:  # noqa: BLE001 - whatever went wrong, it was not a yes
-        return Decision(Reason.GATE_FAILED, None, ((_RULES, Reason.GATE_FAILED),))
+        return Decision(Reason.GATE_FAILED, None, ((RULES, Reason.GATE_FAILED),))
 
 
 def _cut(request: ReleaseRequest, facts: Facts, overlay: Overlay) -> Decision:
@@ -203,15 +208,15 @@ def _cut(request: ReleaseRequest, facts: Facts, overlay: Overlay) -> Decision:
         )
     rest = remainder(request, facts, forbidden)
     if rest.reason:
-        return Decision(rest.reason, None, ((_RULES, rest.code), (_SCAN, None)))
+        return Decision(rest.reason, None, ((RULES, rest.code), (SCAN, None)))
     sections = tuple(each for each in Section if not fields_of(each).isdisjoint(rest.fields))
     if not facts.quarantined.isdisjoint(sections):
-        return Decision(Reason.QUARANTINED, None, ((_RULES, None), (_SCAN, Reason.QUARANTINED)))
+        return Decision(Reason.QUARANTINED, None, ((RULES, None), (SCAN, Reason.QUARANTINED)))
     withheld, filtered = withheld_names(request, rest.fields)
     return Decision(
         reason=None,
         told=None,
-        trace=((_RULES, None), (_SCAN, None)),
+        trace=((RULES, None), (SCAN, None)),
         fields=rest.fields,
         sections=sections,
         withheld=withheld,

@@ -41,6 +41,7 @@ class _Rule:
     origin: str
     """The folder of the file: `hard`, `site`, or nothing for the base permit."""
     id: str
+    says: str
     effect: str
     names: frozenset[tuple[str, str]]
     """Type and id of every entity it speaks of."""
@@ -50,13 +51,20 @@ class Overlay:
     """The rules, ready to be asked. Safe for many threads; answers are remembered.
 
     `fingerprint` is the SHA-256 of rules and schema, in hex; `ids` the rules in the order in
-    which they are named when several forbid.
+    which they are named when several forbid; `says` what a rule says of itself (`@says`), by id.
     """
 
-    def __init__(self, policies: str, schema: str, ids: Sequence[str]) -> None:
+    def __init__(
+        self,
+        policies: str,
+        schema: str,
+        ids: Sequence[str],
+        says: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         digest = hashlib.sha256(json.dumps([policies, schema]).encode())
         self.fingerprint = digest.hexdigest()
         self.ids = tuple(ids)
+        self.says = says
         self._policies = cedarpy.PolicySet.from_str(policies)
         self._schema = cedarpy.Schema.from_str(schema)
         self._release = lru_cache(maxsize=_REMEMBERED)(self._ask_release)
@@ -189,7 +197,8 @@ def load_overlay(hard: Path = SHIPPED / "hard", site: Path | None = SHIPPED / "s
     findings += [str(each) for each in validation.errors]
     if findings or not validation.validation_passed:
         raise RulesRefused(findings)
-    return Overlay(policies, schema, [each.id for each in rules if each.origin])
+    says = {each.id: each.says for each in rules if each.says}
+    return Overlay(policies, schema, [each.id for each in rules if each.origin], says)
 
 
 def _files(hard: Path, site: Path | None, findings: list[str]) -> Iterator[tuple[Path, str]]:
@@ -225,6 +234,7 @@ def _rules(file: str, origin: str, text: str, findings: list[str]) -> list[_Rule
             file,
             origin,
             str(each.get("annotations", {}).get("id") or ""),
+            str(each.get("annotations", {}).get("says") or ""),
             each["effect"],
             frozenset(_names(each)),
         )

@@ -89,6 +89,7 @@ _CHANGE = _for("consent", Tenant.HOLDER, Rate.CHANGES, Data.CODES)
 _OPEN = _for("", Tenant.NOBODY, Rate.PUBLIC, Data.PUBLIC)
 _STOP = _for("", Tenant.NOBODY, Rate.WITHDRAWALS, Data.NONE)
 _BASIS = _for("consent", Tenant.HOLDER, Rate.CHANGES, Data.PERSONAL)
+_EVALUATION = _for("audit audit-all", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL)
 _PROBE = _for("", Tenant.NOBODY, Rate.PROBES, Data.NONE)
 
 DECLARED: Mapping[tuple[str, str], Declaration] = {
@@ -194,6 +195,12 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("GET", "/v1/audit/entries/{index}"): _for(
         "audit audit-all", Tenant.CALLER, Rate.LOOKS, Data.CODES
     ),
+    ("GET", "/v1/audit/entries/{index}/explanation"): _for(
+        "audit audit-all", Tenant.CALLER, Rate.LOOKS, Data.PERSONAL
+    ),
+    ("POST", "/access/v1/evaluation"): _EVALUATION,
+    ("POST", "/access/v1/evaluations"): _EVALUATION,
+    ("GET", "/.well-known/authzen-configuration"): _OPEN,
     ("GET", "/audit/tlog/{log}/checkpoint"): _OPEN,
     ("GET", "/audit/tlog/{log}/tile/entries/{place}"): _for(
         "audit-all", Tenant.EVERYBODY, Rate.LOOKS, Data.CODES

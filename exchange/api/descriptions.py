@@ -12,6 +12,7 @@ from consent.forms import record_schema, renewal_schema
 from consent.views import VIEWS
 from exchange import problems
 from exchange.api import answer_schemas as schemas
+from exchange.api import explanation_schemas as explanations
 from exchange.api.answer_schemas import Schema
 from exchange.api.audit import NewExport, NewReceipt, NewSearch
 from exchange.api.bases import ClaimedBasis, ObjectionAnswer
@@ -26,6 +27,7 @@ from exchange.api.consent_requests import SEEN, NewAnswer, NewRequest
 from exchange.api.consents import NewWithdrawal
 from exchange.api.credentials import ASSERTION_TYPE
 from exchange.api.deposit_schema import deposit_schema
+from exchange.api.evaluations import NewEvaluation, NewEvaluations
 from exchange.api.exclusions import NewExclusion
 from exchange.api.handovers import (
     Acceptance,
@@ -43,6 +45,7 @@ from exchange.api.summaries import Query
 from exchange.api.withdrawals import NewStop
 from exchange.problems import Problem
 from exchange.recalls import RecallState
+from policies.explaining import Audience
 from policies.vocabulary import HandoverState, Reason
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
@@ -108,6 +111,7 @@ def _change(answer: Schema, body: type[BaseModel] | Schema) -> Description:
 
 
 _IF_MATCH = _parameter("If-Match", "header", {"type": "string", "maxLength": 40})
+_LANGUAGE = _parameter("Accept-Language", "header", schemas.TEXT)
 _CURSOR = (
     _parameter("cursor", "query", {"type": "string", "maxLength": 200}),
     _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 200}),
@@ -116,6 +120,7 @@ _BOX = _parameter("box", "query", schemas.word("inbox", "outbox"))
 _PAGE = Answer({}, HTML)
 _STEPS = {200: _PAGE, 422: _PAGE, 429: _PAGE, 503: _PAGE}
 _VERSION = ("ETag",)
+_NUMBER = ("X-Request-ID",)
 _REFUSED = (
     problems.NO_AGREEMENT,
     problems.NOT_ACCREDITED,
@@ -332,6 +337,26 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
         answers={200: Answer(schemas.TEXT, TEXT)}, problems=_NOWHERE
     ),
     ("GET", "/v1/audit/entries/{index}"): Description(answers=_json(schemas.PROVEN)),
+    ("GET", "/v1/audit/entries/{index}/explanation"): Description(
+        answers=_json(explanations.EXPLAINED),
+        parameters=(_parameter("as", "query", schemas.word(*Audience)), _LANGUAGE),
+        problems=(problems.INVALID_CONTENT,),
+    ),
+    ("POST", "/access/v1/evaluation"): Description(
+        answers={200: Answer(explanations.EVALUATION, headers=_NUMBER)},
+        body=NewEvaluation,
+        parameters=(_LANGUAGE,),
+        problems=_NOWHERE,
+    ),
+    ("POST", "/access/v1/evaluations"): Description(
+        answers={200: Answer(explanations.EVALUATIONS, headers=_NUMBER)},
+        body=NewEvaluations,
+        parameters=(_LANGUAGE,),
+        problems=_NOWHERE,
+    ),
+    ("GET", "/.well-known/authzen-configuration"): Description(
+        answers=_json(explanations.DECISION_POINT)
+    ),
     ("GET", "/audit/tlog/{log}/checkpoint"): Description(answers={200: Answer(schemas.TEXT, TEXT)}),
     ("GET", "/audit/tlog/{log}/tile/entries/{place}"): Description(
         answers={200: Answer({}, BYTES)}

@@ -40,6 +40,7 @@ _HEADERS: Mapping[str, Schema] = {
     "Retry-After": {"description": "Seconds to wait.", "schema": WHOLE},
     "WWW-Authenticate": {"description": "What is wanted (RFC 9449, 7.1).", "schema": TEXT},
     "DPoP-Nonce": {"description": "To make the proof with.", "schema": TEXT},
+    "X-Request-ID": {"description": "The number that the request had.", "schema": TEXT},
     "Allow": {"description": "The methods that the address takes.", "schema": TEXT},
 }
 _TOLD_WITH: Mapping[int, tuple[str, ...]] = {

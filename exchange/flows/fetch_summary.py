@@ -1,6 +1,6 @@
 """Fetch a summary: a partner reads what a client agreed to share with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from audit.events import Actor, SummaryRefused, SummaryReleased
@@ -9,7 +9,6 @@ from exchange import counting, handovers, receivers, records
 from exchange.acting import acts_for, capacity, not_instructed
 from exchange.bases import Basis
 from exchange.considering import Considered, Rulebook, consider, on_file, person, sections_asked
-from exchange.handovers import Relation
 from exchange.obligations import Obligations, owed
 from exchange.records import KnownClient, SealedSection
 from exchange.security.tokens import Caller
@@ -94,7 +93,7 @@ def fetch_summary(
         client,
         known,
         care_relation=bool(relations) or client.holder == recipient,
-        first_contact_at=_first_contact(relations, query.purpose),
+        first_contact_at=handovers.first_contact(relations, query.purpose),
         end_user=person(OrganisationId(caller.organisation), query.end_user),
     )
     decision = considered.decision
@@ -173,12 +172,6 @@ def _client(
         tx.connection, shard=tx.shard, organisation=recipient, handle=handle
     )
     return client, handle
-
-
-def _first_contact(relations: Sequence[Relation], purpose: str) -> int | None:
-    """When recipient and client first met for this purpose: some grants end soon after."""
-    met = (each.first_contact_at for each in relations if each.purpose == purpose)
-    return min((at for at in met if at is not None), default=None)
 
 
 def _actor(caller: Caller, query: SummaryQuery) -> Actor:

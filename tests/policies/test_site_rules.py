@@ -241,6 +241,13 @@ def test_a_site_rule_takes_away_and_is_traced_by_its_name(hard: Path) -> None:
     assert other.reason is None
 
 
+def test_a_rule_says_of_itself_what_it_says_and_no_other_says_anything(hard: Path) -> None:
+    text = SITE_RULE.replace("forbid", '@says("Documents stay here.") forbid')
+
+    assert with_site_rule(hard, text).says == {"SITE_NO_DOCUMENTS": "Documents stay here."}
+    assert shipped_overlay().says == {}
+
+
 def test_other_rules_have_another_fingerprint(hard: Path) -> None:
     shipped = load_overlay()
 

@@ -27,6 +27,12 @@ IDS = {
 }
 IDS |= {"recall": UNKNOWN_ID, "language": "nl", "basis": UNKNOWN_ID}
 OTHERS = IDS | {"log": "s0e1", "level": "0", "place": "000"}
+EVALUATION: Mapping[str, Any] = {
+    "subject": {"type": "organisation", "id": "org:vdab-gent"},
+    "action": {"name": "view"},
+    "resource": {"type": "summary", "id": UNKNOWN_HANDLE},
+    "context": {"purpose": "P2"},
+}
 BODIES: Mapping[str, Any] = {
     "refusal": {"reason_code": "other"},
     "answer": {"state": "refused"},
@@ -49,6 +55,8 @@ BODIES: Mapping[str, Any] = {
         "kind": "agreement",
         "document": directory_documents()["agreement"]["PR-2026-004"],
     },
+    "evaluation": EVALUATION,
+    "evaluations": {"evaluations": [EVALUATION]},
     "acknowledgement": {"ack_of": UNKNOWN_ID},
     "flags": {"flags": []},
     "summary": {"sections": {}},
