@@ -123,7 +123,8 @@ def too_old(broker: Broker) -> Question:
     # Longer than any agreement of the sample data: this one goes on.
     client = shared(broker, grant(until="2029-12-31"))
     for agreement in ("PR-2026-001", "PR-2026-003"):
-        _apply(broker, "agreement", agreement, valid_until="2032-12-31")
+        later = {"version": "2.1", "valid_until": "2032-12-31"}
+        _apply(broker, "agreement", agreement, **later)
     for organisation in (HOLDER, PARTNER):
         _prolong(broker, organisation)
     broker.clock.move(timedelta(days=731))
