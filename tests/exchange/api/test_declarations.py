@@ -52,7 +52,7 @@ BODIES: Mapping[str, Any] = {
     },
     "/v1/clients/{client}/bases/{basis}/objection/answer": {"outcome": "legal_claims"},
     "evaluation": EVALUATION,
-    "evaluations": {"evaluations": [EVALUATION]},
+    "evaluations": {**EVALUATION, "evaluations": [{}]},
     "acknowledgement": {"ack_of": UNKNOWN_ID},
     "flags": {"flags": []},
     "summary": {"sections": {}},
