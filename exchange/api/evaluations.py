@@ -30,12 +30,12 @@ from exchange.flows.evaluate_access import (
     AccessQuestion,
     Evaluated,
     Semantic,
+    Whose,
     evaluate_access,
 )
-from exchange.problems import INVALID_CONTENT, NOT_AVAILABLE, RequestRefused, settled
+from exchange.problems import INVALID_CONTENT, RequestRefused, settled
 from exchange.security.tokens import Caller
 from exchange.services import Services
-from policies.decision import Refused
 from policies.explaining import Audience, words
 from policies.vocabulary import Handle, Operation, Section
 
@@ -49,7 +49,7 @@ FARTHEST = timedelta(days=731)
 
 EvaluationCaller = Annotated[Caller, Depends(caller_with("audit", EVERYTHING))]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_NEEDED = ("subject", "action", "resource", "context")
+_SHARED = ("subject", "action", "context")
 
 
 class SubjectProperties(Body):
@@ -112,7 +112,6 @@ class PartialEvaluation(Body):
 
     subject: Subject | None = None
     action: Action | None = None
-    resource: Resource | None = None
     context: EvaluationContext | None = None
 
 
@@ -125,8 +124,9 @@ class Options(Body):
 
 
 class NewEvaluations(PartialEvaluation):
-    """Several questions with what they have in common; without any it is one question itself."""
+    """Several questions about one client, with what they share; without any it is one itself."""
 
+    resource: Resource
     evaluations: Annotated[list[PartialEvaluation], Field(max_length=MOST_AT_ONCE)] | None = None
     options: Options | None = None
 
@@ -153,10 +153,10 @@ async def post_evaluations(
     request: Request,
     services: RequestServices,
 ) -> Response:
-    """Several questions at once, answered in order, as far as `options` says.
+    """Several questions about one client, answered in order, as far as `options` says.
 
-    Members beside `evaluations` are those of every question that does not say its own. Without
-    questions it is `/access/v1/evaluation`.
+    Members beside `evaluations` are those of every question that does not say its own; the
+    client is that of all. Without questions it is `/access/v1/evaluation`.
     """
     if not body.evaluations:
         return await _one(caller, _whole(body, body, ""), request, services)
@@ -166,10 +166,7 @@ async def post_evaluations(
     chosen = None if body.options is None else body.options.evaluations_semantic
     semantic = Semantic.EXECUTE_ALL if chosen is None else Semantic(chosen)
     found = await _evaluated(caller, wanted, semantic, services)
-    told = [
-        _told(caller, each, answered, request)
-        for each, answered in zip(wanted, found, strict=False)
-    ]
+    told = [_told(caller, *each, request) for each in zip(wanted, found, strict=False)]
     return answer({"evaluations": told}, headers=_identified(request))
 
 
@@ -191,23 +188,27 @@ async def _one(
     caller: Caller, body: NewEvaluation, request: Request, services: Services
 ) -> Response:
     (found,) = await _evaluated(caller, [body], Semantic.EXECUTE_ALL, services)
-    if isinstance(found, Refused):
-        raise RequestRefused(NOT_AVAILABLE)
     return answer(_told(caller, body, found, request), headers=_identified(request))
 
 
 async def _evaluated(
     caller: Caller, wanted: list[NewEvaluation], semantic: Semantic, services: Services
-) -> tuple[Evaluated | Refused, ...]:
+) -> tuple[Evaluated, ...]:
+    """The answers to questions that are all about the same client."""
     questions = [_question(each, services.clock()) for each in wanted]
-    run = services.writer.run(evaluate_access, caller, questions, semantic, services.rulebook)
+    resource = wanted[0].resource
+    holder = None if resource.properties is None else resource.properties.holder
+    whose = Whose(Handle(resource.id), None if holder is None else organisation_of(holder))
+    run = services.writer.run(
+        evaluate_access, caller, whose, questions, semantic, services.rulebook
+    )
     return settled(await run)
 
 
-def _whole(each: PartialEvaluation, common: PartialEvaluation, place: str) -> NewEvaluation:
-    said: dict[str, Any] = {}
+def _whole(each: PartialEvaluation, common: NewEvaluations, place: str) -> NewEvaluation:
+    said: dict[str, Any] = {"resource": common.resource}
     lacking = []
-    for name in _NEEDED:
+    for name in _SHARED:
         said[name] = getattr(each, name) or getattr(common, name)
         if said[name] is None:
             lacking.append((f"{place}{name}", f"needs_{name}"))
@@ -221,9 +222,7 @@ def _question(body: NewEvaluation, now: datetime) -> AccessQuestion:
     return AccessQuestion(
         recipient=organisation_of(body.subject.id),
         operation=Operation(body.action.name),
-        client=Handle(body.resource.id),
         purpose=body.context.purpose,
-        holder=None if more.holder is None else organisation_of(more.holder),
         sections=None if not more.sections else frozenset(map(Section, more.sections)),
         end_user=None if body.subject.properties is None else body.subject.properties.end_user,
         at=None if body.context.time is None else _moment(body.context.time, now),
@@ -242,11 +241,8 @@ def _moment(text: str, now: datetime) -> int:
 
 
 def _told(
-    caller: Caller, body: NewEvaluation, found: Evaluated | Refused, request: Request
+    caller: Caller, body: NewEvaluation, found: Evaluated, request: Request
 ) -> dict[str, Any]:
-    if isinstance(found, Refused):
-        error = {"status": NOT_AVAILABLE.status, "message": NOT_AVAILABLE.title}
-        return {"decision": False, "context": {"error": error}}
     language, decision = language_of(request), found.decision
     said = words(language)["as_of"]
     as_of = {"then": said["then"], "now": said["now"], "past": said["past"]}

@@ -56,16 +56,8 @@ _EVALUATED = whole(
     as_of=maybe(whole(then=SAID, now=SAID, past=SAID)),
     explanation=_EXPLANATION,
 )
-_NOT_EVALUATED = whole(error=whole(status=WHOLE, message=SAID))
 EVALUATION = whole(decision=TRUTH, context=_EVALUATED)
-EVALUATIONS: Schema = {
-    "anyOf": [
-        EVALUATION,
-        whole(
-            evaluations=many(whole(decision=TRUTH, context={"anyOf": [_EVALUATED, _NOT_EVALUATED]}))
-        ),
-    ]
-}
+EVALUATIONS: Schema = {"anyOf": [EVALUATION, whole(evaluations=many(EVALUATION))]}
 DECISION_POINT = whole(
     policy_decision_point=SAID, access_evaluation_endpoint=SAID, access_evaluations_endpoint=SAID
 )

@@ -42,18 +42,21 @@ class Semantic(StrEnum):
     PERMIT_ON_FIRST_PERMIT = "permit_on_first_permit"
 
 
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose summary: a handle of `holder`; without that, of the asker's own organisation."""
+
+    client: Handle
+    holder: OrganisationId | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessQuestion:
-    """Who would do what with whose summary for which purpose, and when (µs; nothing: now).
-
-    `client` is a handle of `holder`; without that, of the asker's own organisation.
-    """
+    """Who would do what with it for which purpose, and when (µs; nothing: now)."""
 
     recipient: OrganisationId
     operation: Operation
-    client: Handle
     purpose: str
-    holder: OrganisationId | None = None
     sections: frozenset[Section] | None = None
     end_user: str | None = None
     at: int | None = None
@@ -72,46 +75,35 @@ class Evaluated:
 def evaluate_access(
     tx: Transaction,
     caller: Caller,
+    whose: Whose,
     questions: Sequence[AccessQuestion],
     semantic: Semantic,
     rulebook: Rulebook,
-) -> Outcome[tuple[Evaluated | Refused, ...]]:
+) -> Outcome[tuple[Evaluated, ...]]:
     """The answers in order, up to the one that the semantic stops at.
 
     Of a client whom the asker does not hold there is none, whether or not there is such a client.
     """
-    answers: list[Evaluated | Refused] = []
-    seen: dict[ClientId, OrganisationId] = {}
+    own = OrganisationId(caller.organisation)
+    holder = whose.holder or own
+    client = records.client_known_as(
+        tx.connection, shard=tx.shard, organisation=holder, handle=whose.client
+    )
+    may = EVERYTHING in caller.scopes or holder == own
+    if not may or client.id == NOBODY or client.holder != holder:
+        return Outcome(Refused(Reason.NOT_THE_HOLDER), (_refused(caller),))
+    answers: list[Evaluated] = []
     for question in questions:
-        client = _client(tx, caller, question)
-        if client is None:
-            answers.append(Refused(Reason.NOT_THE_HOLDER))
-        else:
-            seen[client.id] = client.holder
-            answers.append(_evaluated(tx, rulebook, question, client))
-        if _stops(semantic, answers[-1]):
+        answers.append(_evaluated(tx, rulebook, question, client))
+        if _stops(semantic, permitted=answers[-1].decision.reason is None):
             break
-    viewed = [_viewed(caller, client, holder) for client, holder in seen.items()]
-    foreign = any(isinstance(each, Refused) for each in answers)
-    return Outcome(tuple(answers), (*viewed, *([_refused(caller)] if foreign else [])))
+    return Outcome(tuple(answers), (_viewed(caller, client.id, holder),))
 
 
-def _stops(semantic: Semantic, answer: Evaluated | Refused) -> bool:
-    permitted = isinstance(answer, Evaluated) and answer.decision.reason is None
+def _stops(semantic: Semantic, *, permitted: bool) -> bool:
     if semantic is Semantic.DENY_ON_FIRST_DENY:
         return not permitted
     return semantic is Semantic.PERMIT_ON_FIRST_PERMIT and permitted
-
-
-def _client(tx: Transaction, caller: Caller, question: AccessQuestion) -> KnownClient | None:
-    """The client, if the asker may know how they stand."""
-    own = OrganisationId(caller.organisation)
-    holder = question.holder or own
-    client = records.client_known_as(
-        tx.connection, shard=tx.shard, organisation=holder, handle=question.client
-    )
-    may = EVERYTHING in caller.scopes or holder == own
-    return client if may and client.id != NOBODY and client.holder == holder else None
 
 
 def _evaluated(

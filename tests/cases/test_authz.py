@@ -6,10 +6,11 @@ from itertools import chain, combinations
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from exchange import handovers, records
 from exchange.api.dependencies import Body
-from exchange.api.forms import HANDLE
+from exchange.api.forms import HANDLE, HandleText
 from exchange.app import create_app
 from exchange.records import NO_CLIENT
 from exchange.samples import samples
@@ -111,6 +112,7 @@ def test_t45_no_route_takes_several_clients_at_once(broker: Broker) -> None:
     lists = [(model, each) for model in bodies(Body) for each in lists_in(model)]
     assert lists, "no body with a list was found: this test looks at nothing"
     assert not [model for model, items in lists if names_somebody(items)]
+    assert [items for items in lists_in(Several) if names_somebody(items)]
 
 
 @pytest.mark.case("T46")
@@ -263,10 +265,20 @@ def bodies(model: type[Body]) -> list[type[Body]]:
     return [each for sub in model.__subclasses__() for each in (sub, *bodies(sub))]
 
 
-def lists_in(model: type[Body]) -> list[dict[str, Any]]:
+def whole(node: Any, named: dict[str, Any]) -> Any:
+    """A schema with what it refers to by name put in its place."""
+    if isinstance(node, dict):
+        if "$ref" in node:
+            return whole(named[node["$ref"].rpartition("/")[2]], named)
+        return {key: whole(each, named) for key, each in node.items()}
+    return [whole(each, named) for each in node] if isinstance(node, list) else node
+
+
+def lists_in(model: type[BaseModel]) -> list[dict[str, Any]]:
     """What each list in a body may hold, as JSON schema."""
     found: list[dict[str, Any]] = []
-    waiting: list[Any] = [model.model_json_schema()]
+    schema = model.model_json_schema()
+    waiting: list[Any] = [whole(schema, schema.pop("$defs", {}))]
     while waiting:
         each = waiting.pop()
         if isinstance(each, dict):
@@ -277,6 +289,21 @@ def lists_in(model: type[Body]) -> list[dict[str, Any]]:
     return found
 
 
-def names_somebody(items: dict[str, Any]) -> bool:
-    """Whether the members of a list can be handles, ids of handovers, or whole objects."""
-    return items.get("pattern", "").startswith((HANDLE[:8], "^[0-9a-f]{8}")) or "$ref" in items
+def names_somebody(items: Any) -> bool:
+    """Whether a member of a list, or anything in it, can be a handle or the id of a handover."""
+    if isinstance(items, dict):
+        named = str(items.get("pattern", "")).startswith((HANDLE[:8], "^[0-9a-f]{8}"))
+        return named or "$ref" in items or any(map(names_somebody, items.values()))
+    return isinstance(items, list) and any(map(names_somebody, items))
+
+
+class One(BaseModel):
+    """Somebody, in an object."""
+
+    whose: HandleText | None = None
+
+
+class Several(BaseModel):
+    """What no address may take: so that it is known to be found."""
+
+    ones: list[One]

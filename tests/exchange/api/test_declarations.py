@@ -56,7 +56,7 @@ BODIES: Mapping[str, Any] = {
         "document": directory_documents()["agreement"]["PR-2026-004"],
     },
     "evaluation": EVALUATION,
-    "evaluations": {"evaluations": [EVALUATION]},
+    "evaluations": {**EVALUATION, "evaluations": [{}]},
     "acknowledgement": {"ack_of": UNKNOWN_ID},
     "flags": {"flags": []},
     "summary": {"sections": {}},

@@ -20,10 +20,6 @@ from tests.invariants.situations import (
 )
 
 PERMIT, DENY = {"context": {"purpose": "P2"}}, {"context": {"purpose": "P90"}}
-NOT_EVALUATED = {
-    "decision": False,
-    "context": {"error": {"status": 404, "message": "Not available"}},
-}
 
 SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 """Where the database makes no difference."""
@@ -122,10 +118,9 @@ def test_whom_the_asker_does_not_hold_is_nobody_to_the_byte(broker: Broker) -> N
         for body in asked
         for address in ("evaluation", "evaluations")
     ]
-    in_batch = partner.post("/access/v1/evaluations", json={"evaluations": asked})
+    in_batch = partner.post("/access/v1/evaluations", json=asked[1] | {"evaluations": [{}, {}]})
 
-    assert_uniform(*answers)
-    assert in_batch.json() == {"evaluations": [NOT_EVALUATED] * len(asked)}
+    assert_uniform(*answers, in_batch)
     refused = [each for each in logged(broker.services) if each["k"] == "client.refused"]
     assert {(each.get("client"), each["reason"]) for each in refused} == {(None, "NOT_THE_HOLDER")}
 
@@ -162,13 +157,10 @@ def test_whom_the_client_keeps_out_gets_nothing(broker: Broker, story: Story) ->
 def test_a_batch_is_answered_in_order_with_what_the_questions_share(
     broker: Broker, story: Story
 ) -> None:
-    other = {"resource": {"type": "summary", "id": UNKNOWN_HANDLE}}
+    found = batch(broker, story, {}, DENY, {"action": {"name": "match"}}, PERMIT)
 
-    found = batch(broker, story, {}, DENY, other, {"action": {"name": "match"}}, PERMIT)
-
-    assert [each["decision"] for each in found] == [True, False, False, False, True]
+    assert [each["decision"] for each in found] == [True, False, False, True]
     assert found[1]["context"]["reason"] == "PURPOSE_PROHIBITED"
-    assert found[2] == NOT_EVALUATED
 
 
 @pytest.mark.parametrize(
@@ -194,7 +186,7 @@ def test_a_batch_stops_where_its_semantic_says(
     assert [each["decision"] for each in found] == told
 
 
-def test_a_batch_is_one_look_at_each_client(broker: Broker, story: Story) -> None:
+def test_a_batch_is_one_look_at_the_client(broker: Broker, story: Story) -> None:
     before = len(logged(broker.services))
 
     batch(broker, story, PERMIT, DENY, PERMIT)
@@ -216,16 +208,22 @@ def test_without_questions_a_batch_is_one_question(broker: Broker, story: Story)
 
 @SQLITE
 def test_what_a_question_lacks_is_named(broker: Broker, story: Story) -> None:
-    body = {"evaluations": [PERMIT], "action": {"name": "view"}}
+    whole = question(story.handle, "vdab-wvl", "P2")
+    body = {"evaluations": [PERMIT], "resource": whole["resource"]}
+    another = whole | {"evaluations": [{"resource": whole["resource"]}]}
+    crowd = whole | {"evaluations": [{}] * 33}
     holder = broker.as_(story.sample.holder)
 
-    lacking = holder.post("/access/v1/evaluations", json=body)
-    crowd = holder.post("/access/v1/evaluations", json={"evaluations": [{}] * 33})
+    answers = [holder.post("/access/v1/evaluations", json=each) for each in (body, another, crowd)]
 
-    assert (lacking.status_code, crowd.status_code) == (422, 422)
-    assert lacking.json()["errors"] == [
+    assert [each.status_code for each in answers] == [422] * 3
+    assert answers[0].json()["errors"] == [
         {"loc": "evaluations.0.subject", "type": "needs_subject"},
-        {"loc": "evaluations.0.resource", "type": "needs_resource"},
+        {"loc": "evaluations.0.action", "type": "needs_action"},
+    ]
+    # One client a request, as everywhere: a list of clients would be a way of trying many.
+    assert answers[1].json()["errors"] == [
+        {"loc": "evaluations.0.resource", "type": "extra_forbidden"}
     ]
 
 
