@@ -13,12 +13,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from exchange import keeping, operations, registering
+from exchange import applying_rules, keeping, operations, registering
 from exchange.observability import log
 from exchange.operations import OperationRefused
 from exchange.services import Services
 
-VERBS = {**operations.VERBS, **registering.VERBS, **keeping.VERBS}
+VERBS = {**operations.VERBS, **registering.VERBS, **keeping.VERBS, **applying_rules.VERBS}
 _LONGEST = 64 * 1024 * 1024
 
 
