@@ -49,6 +49,8 @@ class Rule:
     effect: str
     says: Mapping[str, str]
     mentions: Mentions
+    only_to: str | None
+    """The one kind of recipient that it is about by its head, if it is about one."""
 
 
 class Spoken(NamedTuple):
@@ -57,6 +59,13 @@ class Spoken(NamedTuple):
     rules: tuple[str, ...]
     erred: tuple[str, ...]
     clean: bool
+
+
+class _Slice(NamedTuple):
+    """The rules whose head lets them be about one kind of recipient, parsed, and their ids."""
+
+    policies: Any
+    ids: tuple[str, ...]
 
 
 class _Kept(NamedTuple):
@@ -83,7 +92,8 @@ class Overlay:
         digest = hashlib.sha256(json.dumps([policies, schema]).encode())
         self.fingerprint = digest.hexdigest()
         self.ids, self.rules, self.site = tuple(ids), tuple(rules), site
-        self._policies = cedarpy.PolicySet.from_str(policies)
+        self._whole = _Slice(cedarpy.PolicySet.from_str(policies), tuple(each.id for each in rules))
+        self._slices = _sliced(rules)
         self._schema = cedarpy.Schema.from_str(schema)
         self._release = lru_cache(maxsize=_REMEMBERED)(self._ask_release)
         self._emit = lru_cache(maxsize=_REMEMBERED)(self._ask_emit)
@@ -124,7 +134,7 @@ class Overlay:
 
     def speaking(self, question: Question) -> Spoken:
         """Every rule that forbids it, not the first alone. Nothing is remembered."""
-        return self._ask([question])[0]
+        return self._ask(question.recipient, [question])[0]
 
     def _ask_all(
         self,
@@ -135,7 +145,7 @@ class Overlay:
         questions = [
             Question(recipient, purpose, each, real_number=real_number) for each in Section
         ]
-        answers = self._ask(questions)
+        answers = self._ask(recipient, questions)
         told = {each: _first(answer) for each, answer in zip(Section, answers, strict=True)}
         unclean = any(not each.clean for each in answers)
         erred = dict.fromkeys(id for each in answers for id in each.erred)
@@ -157,36 +167,33 @@ class Overlay:
     def _ask_emit(self, recipient: RecipientFacts, field: str, code: str) -> str | None:
         return _first(self.speaking(Question(recipient, field=field, code=code)))
 
-    def _ask(self, questions: Sequence[Question]) -> list[Spoken]:
-        """An answer to each; one crossing into Cedar for all of them."""
+    def _ask(self, recipient: RecipientFacts, questions: Sequence[Question]) -> list[Spoken]:
+        """An answer to each, all about one recipient; one crossing into Cedar for all of them."""
+        part = self._slices.get(recipient.type, self._whole)
         entities = {(each["uid"]["type"], each["uid"]["id"]): each
                     for question in questions for each in _entities(question)}  # fmt: skip
         try:
             results = cedarpy.is_authorized_batch(
                 [_request(each) for each in questions],
-                self._policies,
+                part.policies,
                 list(entities.values()),
                 self._schema,
             )
-            answers = [self._reading(each) for each in results]
+            answers = [self._reading(each, part.ids) for each in results]
         except Exception:  # noqa: BLE001 - whatever went wrong, it was not a yes
             answers = []
         whole = len(answers) == len(questions)
         return answers if whole else [Spoken((), (), clean=False)] * len(questions)
 
-    def _reading(self, result: Any) -> Spoken:
+    def _reading(self, result: Any, asked: Sequence[str]) -> Spoken:
         told = result.diagnostics
         ids = {told.id_annotations_by_reason.get(each) for each in told.reasons}
         rules = tuple(each for each in self.ids if each in ids)
-        erred = tuple(
-            self._named(int(at)) for each in told.errors for at in _AT_FAULT.findall(each)
-        )
+        positions = [int(at) for each in told.errors for at in _AT_FAULT.findall(each)]
+        erred = tuple(asked[at] if at < len(asked) else "cedar" for at in positions)
         allowed = result.decision is cedarpy.Decision.Allow and ids == {BASE}
         denied = result.decision is cedarpy.Decision.Deny and bool(rules) and ids <= {*self.ids}
         return Spoken(rules, erred, clean=not told.errors and (allowed or denied))
-
-    def _named(self, position: int) -> str:
-        return self.rules[position].id if position < len(self.rules) else "cedar"
 
 
 def load_overlay(
@@ -227,6 +234,28 @@ def only(overlay: Overlay, rules: Sequence[Rule]) -> Overlay:
     schema = (SHIPPED / "schema.cedarschema").read_text("utf-8")
     text = "\n".join(each.text for each in chosen)
     return Overlay(text, schema, [each.id for each in rules], chosen)
+
+
+def _sliced(rules: Sequence[Rule]) -> Mapping[OrganisationType, _Slice]:
+    """For each kind of recipient the rules that can be about it: the others cost time alone.
+
+    A policy whose head names another principal neither applies nor errs (Cedar, policy slicing).
+    """
+    parsed = dict[tuple[int, ...], _Slice]()
+    slices = dict[OrganisationType, _Slice]()
+    for kind in OrganisationType if rules else ():
+        of_kind = tuple(at for at, each in enumerate(rules) if each.only_to in (None, kind))
+        if of_kind not in parsed:
+            text = "\n".join(rules[at].text for at in of_kind)
+            ids = tuple(rules[at].id for at in of_kind)
+            parsed[of_kind] = _Slice(cedarpy.PolicySet.from_str(text), ids)
+        slices[kind] = parsed[of_kind]
+    return slices
+
+
+def _head(parsed: Mapping[str, Any]) -> str | None:
+    principal = parsed["principal"]
+    return str(principal["entity"]["id"]) if principal["op"] == "==" else None
 
 
 def _first(spoken: Spoken) -> str | None:
@@ -272,7 +301,9 @@ def _rules(
             says = {lang: str(said[lang]) for lang in ("en", "nl") if said.get(lang)}
             id, effect = str(said.get("id") or ""), policy["effect"]
             mentions = mentions_in(policy)
-            yield Rule(file, each.line, each.text, origin, id, effect, says, mentions)
+            yield Rule(
+                file, each.line, each.text, origin, id, effect, says, mentions, _head(policy)
+            )
 
 
 def _missing(rules: Sequence[Rule]) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
-from exchange.bench import crowd, long_log, long_record
+from exchange.bench import crowd, deciding, long_log, long_record
 from exchange.bench.exports import CLIENTS as IMPORTED
 from exchange.bench.exports import LARGER, measure_import
 from exchange.bench.load import WARM_UP, get, load, post
@@ -38,8 +38,7 @@ from exchange.transaction import Outcome, Transaction
 CLIENTS = 2000
 IMPORT_TARGET = ">= 1000/s, memory <= 1.5 x"
 PROVEN = ">= 0.10 and >= 1500/s"
-SMALL, LARGE = 100_000, 1_000_000
-FEW, MANY, MILLION = 1_000, 50_000, 1_000_000
+SMALL, LARGE, FEW, MANY, MILLION = 100_000, 1_000_000, 1_000, 50_000, 1_000_000
 CROWD_TARGET = "p50 <= 1.5 x"
 """Entries of the log that proofs and starts are measured on."""
 ISSUER = "http://127.0.0.1:8080"
@@ -78,7 +77,7 @@ def measure(*, seconds: float, as_json: bool, large: bool = False) -> int:
 
     `large` measures the log at a million entries instead of a hundred thousand.
     """
-    rows: list[Row] = []
+    rows = [Row(*each) for each in deciding.rows()]
     with tempfile.TemporaryDirectory(prefix="overdracht-bench-") as folder:
         stage = _stage(Settings(data_dir=Path(folder) / "sqlite"))
         rows += _sqlite_rows(stage, seconds)
