@@ -219,7 +219,11 @@ def _cut(request: ReleaseRequest, facts: Facts, overlay: Overlay) -> Decision:
     if rest.reason:
         return Decision(rest.reason, None, ((_RULES, rest.code), (_SCAN, None)))
     sections = tuple(each for each in Section if not fields_of(each).isdisjoint(rest.fields))
-    if not facts.quarantined.isdisjoint(sections):
+    # A rule of the installation never makes a request go through that was stopped without it.
+    scanned = {
+        each for each in facts.quarantined if not fields_of(each).isdisjoint(rest.without_own)
+    }
+    if scanned:
         return Decision(Reason.QUARANTINED, None, ((_RULES, None), (_SCAN, Reason.QUARANTINED)))
     withheld, filtered = withheld_names(request, rest.fields)
     return Decision(

@@ -259,9 +259,10 @@ def _head(parsed: Mapping[str, Any]) -> str | None:
 
 
 def _first(spoken: Spoken) -> str | None:
-    if not spoken.clean:
-        return Reason.GATE_FAILED
-    return spoken.rules[0] if spoken.rules else None
+    if spoken.clean:
+        return spoken.rules[0] if spoken.rules else None
+    # What a hard rule forbids stays that, whichever rule beside it has erred.
+    return next((each for each in spoken.rules if each in HARD_RULES), Reason.GATE_FAILED)
 
 
 def _files(source: Path | Mapping[str, str] | None, findings: list[Finding]) -> Mapping[str, str]:
