@@ -12,6 +12,7 @@ from exchange.operations import Line, OperationRefused
 from exchange.ruling import require_folder
 from exchange.services import Services
 from exchange.settings import Profile
+from exchange.transaction import Outcome, Transaction
 from policies.decision import Refused
 from policies.rule_cases import read_cases, run_cases, without_case
 from policies.rule_checks import examine
@@ -38,6 +39,7 @@ def errors(findings: Sequence[Finding]) -> list[Finding]:
 
 def rules_show(services: Services, _asked: Mapping[str, Any]) -> Iterator[Line]:
     """The installation's own rules that are in force at this moment, as text by file."""
+    _hear(services)
     ruling = services.ruling
     yield {"files": dict(ruling.own), "set": ruling.overlay.site, "policy": ruling.policy}
 
@@ -60,12 +62,23 @@ def rules_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
     done = services.writer.submit(apply_rules, order).result().value
     if isinstance(done, Refused):
         raise OperationRefused("another operator must say it too; you have said it already")
+    _hear(services)
     yield {
         "done": done.done,
         "changed": done.changed,
         "set": done.fingerprint,
         "folder": _folder(services, files) if done.done else None,
     }
+
+
+def _hear(services: Services) -> None:
+    """Have this host hear now of what was put in force: each batch begins with that."""
+    if services.admission.frozen is None:
+        services.writer.submit(_nothing).result()
+
+
+def _nothing(_tx: Transaction) -> Outcome[None]:
+    return Outcome(None)
 
 
 def _folder(services: Services, files: Mapping[str, str]) -> str | None:

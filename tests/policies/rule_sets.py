@@ -13,7 +13,7 @@ def a_rule(name: str, when: str = "true", *, head: str = FORBID, words: str = WO
 
 
 def with_own(*rules: str) -> Overlay:
-    return load_overlay(site={"own.cedar": "\n".join(rules)})
+    return load_overlay(site={"own.cedar": "\n".join(rules)} if rules else None)
 
 
 def refused(*rules: str) -> list[str]:
