@@ -6,7 +6,7 @@ them stands for all. Only a pattern (`like`) looks inside a name; with one, all 
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 from typing import Any
 
@@ -109,6 +109,7 @@ def codes() -> tuple[tuple[str, str], ...]:
     return tuple((field, code) for field, known in lists for code in known.codes)
 
 
+@lru_cache(maxsize=256)
 def class_of(section: str) -> str:
     """The class of a section; a name that is none is of class X."""
     known = section in Section.__members__.values()

@@ -66,6 +66,8 @@ class _Slice(NamedTuple):
 
     policies: Any
     ids: tuple[str, ...]
+    sections: frozenset[str] = frozenset(Section)
+    """Those that they write down: all others of one class are one to them."""
 
 
 class _Kept(NamedTuple):
@@ -142,11 +144,16 @@ class Overlay:
         purpose: str,
         real_number: bool,  # noqa: FBT001 - a cache key
     ) -> _Kept:
+        named = self._slices.get(recipient.type, self._whole).sections
+        like = {each: each.value if each in named else class_of(each) for each in Section}
+        one_of_each = {alike: each for each, alike in like.items()}
         questions = [
-            Question(recipient, purpose, each, real_number=real_number) for each in Section
+            Question(recipient, purpose, each, real_number=real_number)
+            for each in one_of_each.values()
         ]
         answers = self._ask(recipient, questions)
-        told = {each: _first(answer) for each, answer in zip(Section, answers, strict=True)}
+        first = {alike: _first(each) for alike, each in zip(one_of_each, answers, strict=True)}
+        told = {each: first[alike] for each, alike in like.items()}
         unclean = any(not each.clean for each in answers)
         erred = dict.fromkeys(id for each in answers for id in each.erred)
         failing = tuple(erred) or ("cedar",)
@@ -170,13 +177,13 @@ class Overlay:
     def _ask(self, recipient: RecipientFacts, questions: Sequence[Question]) -> list[Spoken]:
         """An answer to each, all about one recipient; one crossing into Cedar for all of them."""
         part = self._slices.get(recipient.type, self._whole)
-        entities = {(each["uid"]["type"], each["uid"]["id"]): each
-                    for question in questions for each in _entities(question)}  # fmt: skip
+        about = [_entities(each) for each in questions]
+        known = {(each["uid"]["type"], each["uid"]["id"]): each for pair in about for each in pair}
         try:
             results = cedarpy.is_authorized_batch(
-                [_request(each) for each in questions],
+                [_request(each, *pair) for each, pair in zip(questions, about, strict=True)],
                 part.policies,
-                list(entities.values()),
+                list(known.values()),
                 self._schema,
             )
             answers = [self._reading(each, part.ids) for each in results]
@@ -248,7 +255,11 @@ def _sliced(rules: Sequence[Rule]) -> Mapping[OrganisationType, _Slice]:
         if of_kind not in parsed:
             text = "\n".join(rules[at].text for at in of_kind)
             ids = tuple(rules[at].id for at in of_kind)
-            parsed[of_kind] = _Slice(cedarpy.PolicySet.from_str(text), ids)
+            said = frozenset[tuple[str, str]]().union(
+                *(rules[at].mentions.entities for at in of_kind)
+            )
+            sections = frozenset(id for type, id in said if type == "Section")
+            parsed[of_kind] = _Slice(cedarpy.PolicySet.from_str(text), ids, sections)
         slices[kind] = parsed[of_kind]
     return slices
 
@@ -337,9 +348,9 @@ def _misnamed(rules: Sequence[Rule]) -> Iterator[Finding]:
                 yield Finding(rule.file, rule.line, f"{kind} {name!r} does not exist")
 
 
-def _request(question: Question) -> dict[str, Any]:
-    # Structured ids only: written as text, a quote in an id could break out of it.
-    principal, resource = (each["uid"] for each in _entities(question))
+def _request(
+    question: Question, principal: dict[str, Any], resource: dict[str, Any]
+) -> dict[str, Any]:
     context: dict[str, Any] = {}
     if not question.field:
         context = {
@@ -348,7 +359,9 @@ def _request(question: Question) -> dict[str, Any]:
             "real_number": question.real_number,
         }
     action = {"type": "Action", "id": "emit" if question.field else "release"}
-    return {"principal": principal, "action": action, "resource": resource, "context": context}
+    # Structured ids only: written as text, a quote in an id could break out of it.
+    who, what = principal["uid"], resource["uid"]
+    return {"principal": who, "action": action, "resource": what, "context": context}
 
 
 def _entities(question: Question) -> tuple[dict[str, Any], dict[str, Any]]:
