@@ -16,6 +16,7 @@ from typing import Any
 from exchange import (
     agreeing,
     agreement_views,
+    applying_rules,
     keeping,
     operations,
     registering,
@@ -34,6 +35,7 @@ VERBS = {
     **reporting.VERBS,
     **simulations.VERBS,
     **agreement_views.VERBS,
+    **applying_rules.VERBS,
 }
 _LONGEST = 64 * 1024 * 1024
 

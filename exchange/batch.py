@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from audit import log
+from audit import log, policy_said
+from audit.events import PolicyChanged
 from audit.log import Entry, Head, LogMoved, Recorded
 from audit.prepared import together
+from audit.sealing import fresh_request_id
 from audit.tree import leaf_hash
 from consent.belgian_time import instant, time_of
 from exchange import alerts, installation
@@ -26,6 +28,7 @@ from exchange.transaction import APART, Committed, Outcome, Transaction
 from exchange.uses import AlreadyUsed, Uses
 from exchange.writer import Busy, Halted, NotStored, Waiting
 from policies.decision import Refused
+from policies.rule_texts import RulesRefused
 
 EXIT_IO = 74
 EXIT_LOG_MOVED = 75
@@ -51,7 +54,9 @@ class BatchRunner:
         shard: int = 0,
         tally: Tally | None = None,
         freeze: Callable[[str], None] = lambda _: None,
+        ruled: Callable[[Connection, int], str] | None = None,
     ) -> None:
+        self._ruled, self._named = ruled, ""
         self._tally, self._freeze = tally or Tally(), freeze
         self._database, self._keys, self._vault, self._clock = database, keys, vault, clock
         self._policy, self._shard = policy, shard
@@ -137,6 +142,7 @@ class BatchRunner:
             raise
         finally:
             self._keys.settle(stored=stored)
+            self._named = self._named if stored else ""
 
     def _fill(
         self,
@@ -156,7 +162,9 @@ class BatchRunner:
         self._heed(installation.heard(house))
         head = log.head_in(stands, shard=self._shard)
         uses = Uses(connection, shard=self._shard, careful=careful)
-        tx = self._transaction(connection, head, self._directory.heard(connection, version), uses)
+        directory = self._directory.heard(connection, version)
+        changed = self._heed_rules(connection, directory.version)
+        tx = self._transaction(connection, head, directory, uses)
         events: list[Recorded] = []
         ran: list[tuple[Waiting, Outcome[Any], int]] = []
         all_guarded = len(isolated) > ISOLATIONS
@@ -175,10 +183,16 @@ class BatchRunner:
         uses.keep(tx.over)
         raised = [alert for _, outcome, _ in ran for alert in outcome.alerts]
         alerts.keep(connection, shard=self._shard, alerts=raised, day=tx.day, at=tx.now)
+        start = len(changed) if events else 0
         entries, _ = log.append(
-            connection, events, after=head, at=tx.at, keys=self._keys, policy=self._policy
+            connection,
+            changed[:start] + events,
+            after=head,
+            at=tx.at,
+            keys=self._keys,
+            policy=self._policy,
         )
-        start = 0
+        self._named = self._policy if events else self._named
         for each, outcome, count in ran:
             each.result = Committed(outcome.value, tuple(entries[start : start + count]))
             start += count
@@ -194,6 +208,22 @@ class BatchRunner:
             self._keys.catch_up(house.kek_epoch, house.kek)
         except KeysRefused as behind:
             raise _Frozen(str(behind)) from None
+
+    def _heed_rules(self, connection: Connection, version: int) -> list[Recorded]:
+        """Have the rules in force decide; what must be logged first, where the log names others."""
+        if self._ruled is None:
+            return []
+        try:
+            self._policy = self._ruled(connection, version)
+        except RulesRefused as refused:
+            raise _Frozen(str(refused)) from None
+        if self._policy == self._named:
+            return []
+        old = policy_said.last_policy(connection, shard=self._shard)
+        if old in (None, self._policy):
+            return []
+        changed = PolicyChanged(old=str(old), new=self._policy)
+        return [Recorded(changed, fresh_request_id())]
 
     def _transaction(
         self, connection: Connection, head: Head, directory: Directory, uses: Uses

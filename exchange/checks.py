@@ -14,7 +14,7 @@ from audit.live import verify_log
 from audit.log import NotOpened
 from audit.signer import Frozen, last_signed
 from consent.belgian_time import instant
-from exchange import installation, tenancy
+from exchange import installation, ruling, tenancy
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.key_rings import key_provider
 from exchange.migrations import SchemaBehind, require_current
@@ -24,7 +24,8 @@ from exchange.security.keys import KeysRefused
 from exchange.security.self_test import self_test
 from exchange.services import SHARD, open_keys
 from exchange.settings import Profile, Settings
-from policies.site_rules import RulesRefused, load_overlay
+from policies.rule_texts import RulesRefused
+from policies.site_rules import load_overlay
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,13 @@ def _opened(settings: Settings) -> Iterator[Database]:
 
 def _rules_hold(_: Settings) -> None:
     load_overlay()
+
+
+def _rules_in_force(settings: Settings) -> None:
+    with _opened(settings) as database, database.reading() as connection:
+        own = ruling.kept(connection, shard=SHARD)
+        ruling.require_said(connection, own, shard=SHARD)
+    ruling.require_folder(settings.rules_folder, own)
 
 
 def _tokens_hold(_: Settings) -> None:
@@ -200,6 +208,7 @@ CHECKS: tuple[tuple[str, Callable[[Settings], None]], ...] = (
     ("token signatures behave", _tokens_hold),
     ("the database keeps what it acknowledged", _durable),
     ("the schema is current", _schema_current),
+    ("our own rules are those that were put in force", _rules_in_force),
     ("the log is only added to", _guarded),
     ("the database role may only add to the log", _only_adds),
     ("on PostgreSQL no tenant's rows are shown to another", _tenants_apart),
@@ -217,7 +226,11 @@ _PRODUCTION = (_reached_over_https, _only_adds, _tenants_apart, _mark_lies_apart
 
 
 def require_fit(settings: Settings) -> None:
-    """Serve real people from nothing that is not made for it. Raises `Unsafe`, with the mend."""
+    """Serve real people from nothing that is not made for it. Raises `Unsafe`, with the mend.
+
+    Nobody is served by rules that nobody put in force: raises `RulesRefused`.
+    """
+    _rules_in_force(settings)
     if settings.profile is not Profile.PRODUCTION:
         return
     for check in _PRODUCTION:

@@ -30,6 +30,7 @@ from exchange.notice_commands import check as check_notices
 from exchange.operations import OperationRefused
 from exchange.reports import import_report
 from exchange.restore_commands import restore
+from exchange.rules_commands import rules
 from exchange.runtime_role import grant
 from exchange.security.keys import KeysRefused
 from exchange.services import SHARD, build_services
@@ -38,7 +39,7 @@ from exchange.settings import SettingsRefused, read_settings
 from exchange.simulate_commands import simulate
 from exchange.terminal import Json, done, out, print_json, say, stop
 from exchange.witness_commands import witness
-from policies.site_rules import RulesRefused
+from policies.rule_texts import RulesRefused
 from policies.yaml_files import InvalidYaml, read_yaml
 
 ABOUT = """Warm handovers, with consent.
@@ -70,6 +71,7 @@ for name, part in {
     "retention": retention,
     "restore": restore,
     "simulate": simulate,
+    "rules": rules,
     "witness": witness,
 }.items():
     app.add_typer(part, name=name)

@@ -59,6 +59,9 @@ def _of_the_writer(services: Services) -> Iterator[str]:
     yield from _gauge("batch_size", "Commands in the last batch.", tally.last_batch)
     yield from _gauge("commit_p99_seconds", "Of the last commits.", round(tally.commit_p99(), 6))
     yield from _counter("clock_clamps_total", "Batches with the clock behind.", tally.clamps)
+    yield from _head("gate_failures_total", "Gates and rules that failed: a no each.", "counter")
+    for name, times in sorted(tally.failed().items()):
+        yield f'overdracht_gate_failures_total{{rule="{name}"}} {times}'
     runs = sorted(tally.runs().items())
     yield from _head("command_seconds", "Run time under the lock.", "summary")
     for kind, (times, seconds) in runs:

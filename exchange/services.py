@@ -1,11 +1,9 @@
 """The composition root: everything the edge may use comes out of here."""
 
-import base64
-import hashlib
 import hmac
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +12,6 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
 
-import policies
 from audit import guards, log
 from audit.checkpoints import NoteKey
 from audit.events import AdminStarted, LogOpened
@@ -25,6 +22,7 @@ from audit.signer import Frozen
 from consent.belgian_time import instant
 from exchange import installation
 from exchange.admission import Admission
+from exchange.alarms import Alarms
 from exchange.batch import BatchRunner
 from exchange.checkpointing import Checkpointing
 from exchange.clients import Committer
@@ -33,6 +31,7 @@ from exchange.considering import Rulebook
 from exchange.database import Database, DatabaseOptions, Unsafe
 from exchange.directory import Directory, DirectoryReader
 from exchange.ended import retired_keys
+from exchange.flows.apply_rules import apply_rules
 from exchange.flows.erase_client import erase_client
 from exchange.flows.fetch_summary import fetch_summary
 from exchange.flows.freeze_log import freeze_log
@@ -52,6 +51,7 @@ from exchange.notary import (
 from exchange.observability import log as log_line
 from exchange.quotas import Quotas
 from exchange.reader import Reader
+from exchange.ruling import Ruling, ruling_at
 from exchange.security.client_assertions import ClientAssertions
 from exchange.security.dpop import Nonces
 from exchange.security.keys import KeyRing, Use
@@ -66,9 +66,6 @@ from exchange.withdrawal_spool import STOPPING, WithdrawalSpool, carry_out
 from exchange.witnesses import Witnesses
 from exchange.writer import Halted, Writer
 from policies.decision import Refused
-from policies.gates import Decider
-from policies.site_rules import load_overlay
-from policies.summary_model import summary_model
 from policies.vocabulary import Reason
 
 SHARD = 0
@@ -103,10 +100,14 @@ class Services:
     spool: WithdrawalSpool
     used_assertions: UsedAssertions
     tally: Tally
-    policy: str
-    """The SHA-256 of the rules in force, as every entry names it."""
+    ruling: Ruling
     threads: list[threading.Thread] = field(default_factory=list)
     """What must go on beside the requests as long as the process does."""
+
+    @property
+    def policy(self) -> str:
+        """The SHA-256 of the rules in force, as every entry names it."""
+        return self.ruling.policy
 
     def directory(self) -> Directory:
         """The directory as a reader sees it now. A decision uses the writer's, never this one."""
@@ -150,12 +151,13 @@ def build_services(
     steady: Callable[[], float] | None = None,
     halt: Callable[[Halted], None] | None = None,
     regains: str = "",
+    rules: Mapping[str, str] | None = None,
 ) -> Services:
     """Build every part now, so that a wrong setting stops the start.
 
     With `steady` (seconds that nobody can set) the clock of the log may not jump ahead of it.
     `regains` names a log that is about to be put back: where it is lost, none is begun, and
-    nothing may be written.
+    nothing may be written. `rules` decide where those that are kept can not be used.
 
     Raises `Unsafe`, `KeysRefused`, `SchemaBehind` or `RulesRefused`, each naming its mend.
     """
@@ -166,7 +168,7 @@ def build_services(
         raise Unsafe(f"the data folder can not be made; {mend}") from None
     database = Database(DatabaseOptions(settings.url, journal=settings.sqlite_journal))
     try:
-        return _services(settings, database, clock, steady, halt or _exit, regains)
+        return _services(settings, database, clock, steady, halt or _exit, regains, rules)
     except BaseException:
         database.close()  # a start that is refused keeps no lock and no connection
         raise
@@ -179,17 +181,18 @@ def _services(
     steady: Callable[[], float] | None,
     halt: Callable[[Halted], None],
     regains: str,
+    rules: Mapping[str, str] | None,
 ) -> Services:
     foreign = _foreign_keys(settings)
-    overlay = load_overlay()
-    policy = policy_version(summary_model().fingerprint, _purposes(), overlay.fingerprint)
     database.claim()
     if database.is_sqlite:
         migrate(database)
     else:
         require_current(database)
     _guarded(database)
+    tally = Tally()
     with database.reading() as connection:
+        ruling = ruling_at(connection, rules, shard=SHARD, alarm=Alarms(tally).raise_for)
         lost = bool(regains) and not _size(connection)
         ring = opened_ring(settings, needed=lost or _size(connection) is not None)
     # A batch may read a file again, and never waits for a safe: see what a command may touch.
@@ -200,18 +203,18 @@ def _services(
     _join(database, keys)
     _finish_shreds(database, keys)
     if not lost:
-        _open_log(database, keys, policy, clock(), settings.public_base_url)
+        _open_log(database, keys, ruling.policy, clock(), settings.public_base_url)
     admission = Admission({fetch_summary, push_handover}, always={freeze_log})
     logs_clock = clock if steady is None else _steady(clock, steady, admission)
-    tally = Tally()
     runner = BatchRunner(
         database,
         keys,
         vault,
         logs_clock,
-        policy,
+        ruling.policy,
         shard=SHARD,
         tally=tally,
+        ruled=ruling.heed,
         freeze=admission.freeze,
     )
     origin = regains if lost else require_whole_log(database, shard=SHARD)
@@ -224,7 +227,7 @@ def _services(
         capacity=settings.queue_capacity,
         reserved_for=STOPPING,
         # What else its batch logs of that client would be sealed under a key that ends with it.
-        alone={erase_client},
+        alone={erase_client, apply_rules},
         admits=admission.admits,
         halt=halt,
     )
@@ -245,7 +248,7 @@ def _services(
         assertions=ClientAssertions(settings.issuer),
         committer=Committer(ring.derived(Use.COMMITMENTS), keys),
         rulebook=Rulebook(
-            Decider(overlay), settings.profile is Profile.DEMO, settings.volume_refused_at
+            ruling.decider, settings.profile is Profile.DEMO, settings.volume_refused_at
         ),
         receipts=consent_signing(settings.issuer, ring.receipt_signing),
         receipt_key=receipt_key(
@@ -260,7 +263,7 @@ def _services(
         spool=WithdrawalSpool(settings.data_dir / "withdrawals.spool"),
         used_assertions=UsedAssertions(),
         tally=tally,
-        policy=policy,
+        ruling=ruling,
     )
     try:
         if lost:
@@ -289,18 +292,6 @@ def open_keys(settings: Settings, database: Database) -> KeyStore:
     """
     ring = key_provider(settings).read()
     return open_key_store(database, ring, shard=SHARD)
-
-
-def policy_version(*fingerprints: str) -> str:
-    """43 characters that name the whole bundle of rules in force (SHA-256, base64url)."""
-    digest = hashlib.sha256("\n".join(fingerprints).encode()).digest()
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-
-
-def _purposes() -> str:
-    return hashlib.sha256(
-        (Path(policies.__file__).parent / "purposes.yaml").read_bytes()
-    ).hexdigest()
 
 
 def note_start(tx: Transaction, version: str) -> Outcome[None]:

@@ -123,6 +123,10 @@ class Settings(BaseSettings):
     pkcs11_pin_file: Path | None = None
     """File (0600) with the PIN of the token's user."""
 
+    rules_dir: Path | None = None
+    """Folder with the installation's own rules; without: `rules` in `data_dir`, if there is one.
+    The start is refused when it holds another set than was put in force (`rules apply`)."""
+
     log_key: Path | None = None
     """The private keys that sign the log's heads (0600); without: `log.key` in `data_dir`."""
 
@@ -232,6 +236,12 @@ class Settings(BaseSettings):
     @property
     def seen_head_path(self) -> Path:
         return self.data_dir / "seen-head.json"
+
+    @property
+    def rules_folder(self) -> Path | None:
+        """The folder of the installation's own rules, if it has one."""
+        usual = self.data_dir / "rules"
+        return self.rules_dir or (usual if usual.is_dir() else None)
 
     @property
     def url(self) -> str:

@@ -26,7 +26,8 @@ from exchange.under_model import Documents, ModelRefused, under_model
 from policies.agreements import read_agreement
 from policies.documents import UnfitDocument
 from policies.gates import Decider
-from policies.site_rules import RulesRefused, load_overlay
+from policies.rule_texts import RulesRefused
+from policies.site_rules import load_overlay
 from policies.vocabulary import FieldId
 from policies.what_if import compared
 

@@ -23,6 +23,8 @@ class Tally:
     """Batches that took the log's last time, since the clock was behind it."""
     ran: dict[str, tuple[int, float]] = field(default_factory=dict)
     """How often each kind of command ran, and how long in all."""
+    failures: dict[str, int] = field(default_factory=dict)
+    """How often each gate or rule failed where it was asked; each time the answer was no."""
     commits: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT))
     fields: Counting = field(default_factory=Counting)
     """What was asked for, released and opened: counted by whoever answers."""
@@ -44,6 +46,16 @@ class Tally:
         """A COMMIT came back."""
         with self._turn:
             self.commits.append(seconds)
+
+    def count_failure(self, name: str) -> None:
+        """A gate or rule failed."""
+        with self._turn:
+            self.failures[name] = self.failures.get(name, 0) + 1
+
+    def failed(self) -> dict[str, int]:
+        """The gates and rules that failed, as `failures` has them."""
+        with self._turn:
+            return dict(self.failures)
 
     def runs(self) -> dict[str, tuple[int, float]]:
         """The kinds of commands that ran, as `ran` has them."""

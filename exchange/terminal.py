@@ -18,22 +18,31 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 out, err = Console(), Console(stderr=True)
 
 
-def done(verb: str, asked: Mapping[str, Any], *, shown: bool = False) -> dict[str, Any]:
-    """The result of a verb, from the running server, or done here when none runs."""
+def done(
+    verb: str,
+    asked: Mapping[str, Any],
+    *,
+    shown: bool = False,
+    rules: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The result of a verb, from the running server, or done here when none runs.
+
+    Here with `rules` for the installation's own: so that a set that can not be used is replaced.
+    """
     settings = read_settings()
-    with _operator(settings, verb, asked) as lines:
+    with _operator(settings, verb, asked, rules) as lines:
         return _with_progress(lines) if shown else _last(lines)
 
 
 @contextmanager
 def _operator(
-    settings: Settings, verb: str, asked: Mapping[str, Any]
+    settings: Settings, verb: str, asked: Mapping[str, Any], rules: Mapping[str, str] | None
 ) -> Iterator[Iterator[dict[str, Any]]]:
     lines = ask_server(settings.data_dir, verb, asked)
     if lines is not None:
         yield lines
         return
-    services: Services = build_services(settings)
+    services: Services = build_services(settings, rules=rules)
     if services.admission.frozen is not None:
         why = services.admission.frozen
         services.close()

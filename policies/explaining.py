@@ -48,7 +48,7 @@ class Account:
 
     `who` is the recipient's name, nothing where nobody was to receive; `turned` the Belgian day
     on which the client's word changed that the answer turned on, where it is known. `partly`:
-    something stayed behind. `says`: what rules say of themselves, by id.
+    something stayed behind. `says`: what rules say of themselves, by id and language.
     """
 
     permit: bool | None
@@ -59,7 +59,7 @@ class Account:
     grounds: Grounds = field(default_factory=Grounds)
     withheld: Withheld = field(default_factory=dict)
     partly: bool = False
-    says: Mapping[str, str] = field(default_factory=dict)
+    says: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def words(language: str) -> Mapping[str, Any]:
 
 def explain(account: Account, audience: Audience, language: str) -> Explanation:
     """The account in sentences. Raises nothing: a code that is no more is named as it was."""
-    tongue = _Tongue(words(language), audience, account)
+    tongue = _Tongue(language, audience, account)
     steps = tuple(tongue.step(gate, code) for gate, code in account.trace)
     first = next((each for each in steps if not each.held), None)
     refused = account.reason if account.permit is False else None
@@ -140,9 +140,10 @@ _AS_TOLD: Mapping[str, str] = {"partly": "permit", "nothing": "deny"}
 class _Tongue:
     """The words of one language as one audience hears them."""
 
-    def __init__(self, words: Mapping[str, Any], audience: Audience, account: Account) -> None:
-        self.words, self._audience, self._account = words, audience, account
-        who = account.who or words["the_service"]
+    def __init__(self, language: str, audience: Audience, account: Account) -> None:
+        self.words, self._language = words(language), language
+        self._audience, self._account = audience, account
+        who = account.who or self.words["the_service"]
         self._blanks = {"who": who, "when": self._when(account.turned)}
 
     def said(self, texts: Mapping[str, str], **blanks: str) -> str:
@@ -156,7 +157,8 @@ class _Tongue:
         if code in reasons:
             return self.said(reasons[code])
         if code in self._account.says or code.startswith("SITE_"):
-            rule = self._account.says.get(code, code)
+            said = self._account.says.get(code, {})
+            rule = said.get(self._language) or next(iter(said.values()), code)
             return self.said(self.words["rule"], rule=rule)
         return self.said(self.words["unknown_reason"], code=code)
 

@@ -130,12 +130,19 @@ class Decider:
     """Decides, and remembers the last `size` decisions by all that they were made from.
 
     For one thread at a time. Two requests whose facts are the same get the same decision,
-    whoever the client is: nothing in the facts names one.
+    whoever the client is: nothing in the facts names one. `alarm` is told every gate, and every
+    rule, that failed where it was asked for a decision, a remembered one too.
     """
 
-    def __init__(self, overlay: Overlay, size: int = 4096) -> None:
-        self._overlay, self._size = overlay, size
-        self._made: dict[tuple[ReleaseRequest, Facts], Decision] = {}
+    def __init__(
+        self, overlay: Overlay, size: int = 4096, alarm: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._overlay, self._size, self._alarm = overlay, size, alarm
+        self._made: dict[tuple[ReleaseRequest, Facts], tuple[Decision, tuple[str, ...]]] = {}
+
+    def take(self, overlay: Overlay) -> None:
+        """Decide by these rules from now on; what was decided by others is forgotten."""
+        self._overlay, self._made = overlay, {}
 
     def anew(self) -> "Decider":
         """Another with the same rules that remembers nothing yet: for another thread."""
@@ -153,13 +160,27 @@ class Decider:
     def decide(self, request: ReleaseRequest, facts: Facts) -> Decision:
         """What `decide` answers, made afresh only when it has not been made lately."""
         key = (request, facts)
-        decision = self._made.get(key)
-        if decision is None:
+        made = self._made.get(key)
+        if made is None:
             decision = decide(request, facts, self._overlay)
+            made = decision, failed(decision, request, facts, self._overlay)
             if len(self._made) >= self._size:
                 del self._made[next(iter(self._made))]
-            self._made[key] = decision
-        return decision
+            self._made[key] = made
+        for each in made[1]:
+            self._alarm(each)
+        return made[0]
+
+
+def failed(
+    decision: Decision, request: ReleaseRequest, facts: Facts, overlay: Overlay
+) -> tuple[str, ...]:
+    """The gates and rules that failed in a decision: each was a no, and is a mistake of ours."""
+    gates = [name for name, code in decision.trace if code == Reason.GATE_FAILED]
+    rules: tuple[str, ...] = ()
+    if purpose(request.purpose):
+        rules = overlay.failing(facts.recipient, request.purpose, real_number=facts.real_number)
+    return (*(each for each in gates if each != RULES or not rules), *rules)
 
 
 def _answer(gate: Gate, request: ReleaseRequest, facts: Facts) -> Reason | None:
@@ -210,7 +231,11 @@ def _cut(request: ReleaseRequest, facts: Facts, overlay: Overlay) -> Decision:
     if rest.reason:
         return Decision(rest.reason, None, ((RULES, rest.code), (SCAN, None)))
     sections = tuple(each for each in Section if not fields_of(each).isdisjoint(rest.fields))
-    if not facts.quarantined.isdisjoint(sections):
+    # A rule of the installation never makes a request go through that was stopped without it.
+    scanned = {
+        each for each in facts.quarantined if not fields_of(each).isdisjoint(rest.without_own)
+    }
+    if scanned:
         return Decision(Reason.QUARANTINED, None, ((RULES, None), (SCAN, Reason.QUARANTINED)))
     withheld, filtered = withheld_names(request, rest.fields)
     return Decision(

@@ -48,6 +48,8 @@ class Remainder:
     gives: tuple[tuple[int, frozenset[FieldId]], ...] = ()
     reason: Reason | None = None
     code: str | None = None
+    without_own: frozenset[FieldId] = NOTHING
+    """What would leave if the installation had no rules of its own."""
 
 
 def asked(request: ReleaseRequest) -> frozenset[Section]:
@@ -128,7 +130,8 @@ def remainder(request: ReleaseRequest, facts: Facts, forbidden: Mapping[Section,
 
     Of several flows the one that lets most leave, then the one whose agreement has the
     smallest id, so that the grounds of a release name one agreement. `forbidden` holds the
-    sections that a rule keeps back, with the code of the rule.
+    sections that a rule keeps back, with the code of the rule. The installation's own rules have
+    no say in which flow it is: by another one something could leave that did not before the rule.
     """
     given = granted(request, facts)
     left = NOTHING.union(*given.values())
@@ -137,16 +140,18 @@ def remainder(request: ReleaseRequest, facts: Facts, forbidden: Mapping[Section,
     left -= facts.denied
     if not left:
         return Remainder(reason=Reason.EXPLICIT_DENIAL, code=Reason.EXPLICIT_DENIAL)
-    withheld = _fields_of_all(_kept_back(facts, forbidden))
+    hard = (each for each, code in forbidden.items() if code in _HARD)
+    withheld = _fields_of_all(_kept_back(facts, hard))
     flow = _widest(flows_for(request, facts), left - withheld)
     if flow is None or left.isdisjoint(flow.fields):
         return Remainder(reason=Reason.NO_ACTIVE_PROTOCOL, code=Reason.NO_ACTIVE_PROTOCOL)
     left &= flow.fields
-    fields = left - withheld
+    without_own = left - withheld
+    fields = without_own - _fields_of_all(frozenset(forbidden))
     if not fields:
         return _forbidden(left, forbidden)
     gives = tuple((at, each & fields) for at, each in given.items() if each & fields)
-    return Remainder(fields, flow, gives)
+    return Remainder(fields, flow, gives, without_own=without_own)
 
 
 def withheld_names(
@@ -216,7 +221,26 @@ def _kept_back(facts: Facts, forbidden: Iterable[Section]) -> frozenset[Section]
 
 
 def _widest(flows: Iterable[FlowFacts], fields: frozenset[FieldId]) -> FlowFacts | None:
-    return min(flows, key=lambda each: (-len(fields & each.fields), each.agreement), default=None)
+    """Of two that let as much leave under one agreement, the one that is more careful with it."""
+    return min(
+        flows,
+        key=lambda each: (
+            -len(fields & each.fields),
+            each.agreement,
+            not each.origin_masking,
+            each.onward,
+            tuple(each.caps),
+            _in_order(fields & each.fields),
+            _in_order(each.fields),
+            _in_order(each.operations),
+        ),
+        default=None,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _in_order(names: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(names))
 
 
 def _forbidden(fields: frozenset[FieldId], forbidden: Mapping[Section, str]) -> Remainder:
@@ -232,6 +256,7 @@ def reason_of(code: str) -> Reason:
 
 
 _ALL = frozenset(Section)
+_HARD = frozenset(each for each in Reason if each.startswith("HARD_RULE_"))
 
 
 @lru_cache(maxsize=4096)

@@ -35,3 +35,19 @@ def read_yaml(text: bytes | str) -> Any:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a subclass of SafeLoader
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InvalidYaml(str(error)) from error
+
+
+def item_lines(text: str) -> list[int]:
+    """The line on which each item of a list begins. An alias is refused: it can go in a circle.
+
+    Raises `InvalidYaml`.
+    """
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            if isinstance(event, yaml.AliasEvent):
+                raise InvalidYaml(f"*{event.anchor} is an alias; write it out, {event.start_mark}")
+        root = yaml.compose(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InvalidYaml(str(error)) from error
+    items = root.value if isinstance(root, yaml.SequenceNode) else ()
+    return [(each.start_mark.line if each.start_mark else 0) + 1 for each in items]

@@ -19,7 +19,7 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
-from exchange.bench import crowd, long_log, long_record, simulating
+from exchange.bench import crowd, deciding, long_log, long_record, simulating
 from exchange.bench.exports import CLIENTS as IMPORTED
 from exchange.bench.exports import LARGER, measure_import
 from exchange.bench.load import WARM_UP, get, load, post
@@ -79,7 +79,7 @@ def measure(*, seconds: float, as_json: bool, large: bool = False) -> int:
 
     `large` measures the log at a million entries instead of a hundred thousand.
     """
-    rows: list[Row] = []
+    rows = [Row(*each) for each in deciding.rows()]
     with tempfile.TemporaryDirectory(prefix="overdracht-bench-") as folder:
         stage = _stage(Settings(data_dir=Path(folder) / "sqlite"))
         rows += _sqlite_rows(stage, seconds)

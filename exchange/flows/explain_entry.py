@@ -62,7 +62,11 @@ class _Entry:
 
 @by_application
 def explain_entry(
-    tx: Transaction, caller: Caller, index: int, audience: Audience, says: Mapping[str, str]
+    tx: Transaction,
+    caller: Caller,
+    index: int,
+    audience: Audience,
+    says: Mapping[str, Mapping[str, str]],
 ) -> Outcome[Explained]:
     """What the entry says of a decision. What law keeps from the client is not told in its tone.
 
@@ -111,7 +115,7 @@ def _kept_back(tx: Transaction, entry: _Entry) -> bool:
     return entry.index in hidden
 
 
-def _account(tx: Transaction, entry: _Entry, says: Mapping[str, str]) -> Account:
+def _account(tx: Transaction, entry: _Entry, says: Mapping[str, Mapping[str, str]]) -> Account:
     body, detail = entry.body, entry.detail or {}
     permit = _DECIDED.get(body["o"])
     recipient = OrganisationId(body["c"].removeprefix("org:")) if "c" in body else None

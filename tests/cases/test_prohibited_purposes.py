@@ -19,7 +19,8 @@ from policies.agreements import read_agreement
 from policies.documents import UnfitDocument
 from policies.organisations import read_directory
 from policies.purposes import PROHIBITED, InvalidPurposes, purpose_list, read_purposes
-from policies.site_rules import SHIPPED, RulesRefused, load_overlay
+from policies.rule_texts import RulesRefused
+from policies.site_rules import SHIPPED, load_overlay
 from tests.builders import Broker, logged, query
 from tests.exchange.console import Overdracht, command_line
 

@@ -14,7 +14,8 @@ from audit.events import AdminChanged
 from exchange import records
 from exchange.batch import BatchRunner
 from exchange.database import Database
-from exchange.services import SHARD, Services, policy_version
+from exchange.ruling import policy_version
+from exchange.services import SHARD, Services
 from exchange.transaction import AnyCommand, Outcome, Transaction
 from exchange.writer import Waiting, Writer
 from policies.decision import Refused

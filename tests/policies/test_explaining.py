@@ -154,7 +154,7 @@ def test_the_counsellor_hears_what_to_do_next_and_the_auditor_the_law() -> None:
 def test_a_rule_of_the_installation_says_it_in_its_own_words_else_by_its_id() -> None:
     trace = ((RULES, "SITE_NO_DOCS"),)
     no = Account(permit=False, reason="SITE_RULE", who="VDAB", trace=trace)
-    says = {"SITE_NO_DOCS": "Documenten {blijven} hier."}
+    says = {"SITE_NO_DOCS": {"nl": "Documenten {blijven} hier."}}
     telling = Account(permit=False, reason="SITE_RULE", who="VDAB", trace=trace, says=says)
 
     mute, heard = (explain(each, Audience.COUNSELLOR, "nl") for each in (no, telling))

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from policies.gates import decide
-from policies.site_rules import HARD_RULES, SHIPPED, Overlay, RulesRefused, load_overlay
+from policies.rule_texts import RulesRefused
+from policies.site_rules import HARD_RULES, SHIPPED, Overlay, load_overlay
 from policies.vocabulary import OrganisationType, Reason, Section
 from tests.policies.situations import a_recipient, a_request, shipped_overlay, some_facts
 
@@ -30,6 +31,7 @@ when { context.purpose == "P1" && 9223372036854775807 + 1 == 0 };
 def hard(tmp_path: Path) -> Path:
     """A copy of the shipped rules, to be spoilt."""
     shutil.copytree(SHIPPED, tmp_path / "rules")
+    (tmp_path / "rules" / "site").mkdir()
     return tmp_path / "rules" / "hard"
 
 
@@ -149,7 +151,6 @@ def test_the_broker_does_not_start_without_base_or_schema(hard: Path) -> None:
 
 
 def test_the_broker_does_not_start_on_a_folder_that_is_not_there(hard: Path) -> None:
-    (hard.parent / "site" / "README.md").unlink()
     (hard.parent / "site").rmdir()
 
     assert "site: no such folder" in findings(hard)
@@ -168,7 +169,7 @@ FORBID = 'forbid (principal, action == Action::"release", resource)'
 @pytest.mark.parametrize(
     ("text", "finding"),
     [
-        pytest.param('@id("SITE_X") forbid (', "ours.cedar: unexpected end", id="no parse"),
+        pytest.param('@id("SITE_X") forbid (', "ours.cedar:1: unexpected end", id="no parse"),
         pytest.param(
             f'@id("SITE_X") {FORBID} when {{ principal.nope }};', "`nope`", id="unknown attribute"
         ),
@@ -226,7 +227,7 @@ def test_a_hard_rule_that_permits_is_refused(hard: Path) -> None:
     text = (hard / "h2.cedar").read_text()
     (hard / "h2.cedar").write_text(text.replace("forbid", "permit"))
 
-    assert "h2.cedar: only the base may permit" in findings(hard)
+    assert "h2.cedar:2: only the base may permit" in findings(hard)
 
 
 def test_a_site_rule_takes_away_and_is_traced_by_its_name(hard: Path) -> None:
@@ -242,10 +243,12 @@ def test_a_site_rule_takes_away_and_is_traced_by_its_name(hard: Path) -> None:
 
 
 def test_a_rule_says_of_itself_what_it_says_and_no_other_says_anything(hard: Path) -> None:
-    text = SITE_RULE.replace("forbid", '@says("Documents stay here.") forbid')
+    text = SITE_RULE.replace("forbid", '@en("Documents stay here.") forbid')
 
-    assert with_site_rule(hard, text).says == {"SITE_NO_DOCUMENTS": "Documents stay here."}
-    assert shipped_overlay().says == {}
+    said = with_site_rule(hard, text).says
+
+    assert said["SITE_NO_DOCUMENTS"] == {"en": "Documents stay here."}
+    assert said.keys() - shipped_overlay().says.keys() == {"SITE_NO_DOCUMENTS"}
 
 
 def test_other_rules_have_another_fingerprint(hard: Path) -> None:
