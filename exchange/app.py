@@ -48,7 +48,7 @@ from exchange.problems import (
 )
 from exchange.services import Services
 from exchange.threshold import Threshold
-from exchange.web import stop
+from exchange.web import agreements, stop
 from policies.deposit import ContentRefused
 
 _OURS = 500
@@ -108,6 +108,7 @@ def create_app(services: Services) -> FastAPI:
         recalls,
         withdrawals,
         stop,
+        agreements,
         *ours,
         audit,
         tlog,

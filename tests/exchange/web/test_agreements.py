@@ -1,0 +1,164 @@
+"""The public register: every agreement as a page, as data and as a PDF, for anybody."""
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from exchange.flows.administer import apply_documents
+from exchange.samples import directory_documents
+from tests.builders import Broker
+from tests.cases.uniform import assert_uniform
+from tests.exchange.recalling import anybody
+
+DOCUMENTS = directory_documents()["agreement"]
+DATA, FILE = {"Accept": "application/json"}, {"Accept": "application/pdf"}
+
+pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+
+
+def applied(broker: Broker, **changes: Any) -> None:
+    """An agreement as it was, but for what is changed."""
+    id = changes.pop("id", "PR-2026-001")
+    document = DOCUMENTS[id] | changes
+    plain = json.loads(json.dumps({"agreement": {id: document}}))
+    broker.services.writer.submit(apply_documents, plain).result()
+
+
+def shown(somebody: TestClient, id: str) -> str:
+    return somebody.get(f"/agreements/{id}").text
+
+
+def test_every_agreement_is_a_page_data_and_a_file_and_none_asks_for_a_token(
+    broker: Broker,
+) -> None:
+    somebody = anybody(broker)
+
+    listed = somebody.get("/agreements", headers=DATA).json()["agreements"]
+    page = somebody.get("/agreements")
+
+    assert {each["id"] for each in listed} == set(DOCUMENTS)
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    for each in listed:
+        assert f'href="{each["address"]}"' in page.text
+        data = somebody.get(each["address"], headers=DATA).json()
+        assert data["document"] == DOCUMENTS[each["id"]]
+        told = json.dumps(
+            data["document"], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+        )
+        assert data["sha256"] == hashlib.sha256(told.encode()).hexdigest()
+        protocol = somebody.get(each["address"])
+        assert data["sha256"] in protocol.text
+        assert protocol.text.count("<h1>") == 1
+        assert protocol.text.count("<caption>") == protocol.text.count("<table")
+        file = somebody.get(data["pdf"]["address"])
+        assert file.headers["content-type"] == "application/pdf"
+        assert hashlib.sha256(file.content).hexdigest() == data["pdf"]["sha256"]
+        assert data["pdf"]["sha256"] in protocol.text
+        assert somebody.get(data["address"]).content == protocol.content
+        assert somebody.get(data["address"], headers=FILE).content == file.content
+
+
+def test_what_ended_or_was_suspended_is_kept_and_says_since_when_and_by_whom(
+    broker: Broker,
+) -> None:
+    somebody = anybody(broker)
+
+    assert "Beëindigd. De laatste dag was 1 november 2026." in shown(somebody, "PR-2026-008")
+    assert (
+        "Opgeschort sinds 12 oktober 2026 door CAW Oost-Vlaanderen: een beveiligingsincident."
+        in shown(somebody, "PR-2026-010")
+    )
+    waiting = shown(somebody, "PR-2026-009")
+    assert "Er ontbreken verplichte onderdelen." in waiting
+    assert "advies van de functionaris (Centrum Basiseducatie Gent)" in waiting
+    standings = {
+        each["id"]: each["standing"]
+        for each in somebody.get("/agreements", headers=DATA).json()["agreements"]
+    }
+    assert list(standings.values()) == ["in force"] * 7 + ["ended", "incomplete", "suspended"]
+
+
+def test_a_page_runs_nothing_loads_nothing_and_may_be_kept_for_a_minute(broker: Broker) -> None:
+    somebody = anybody(broker)
+    for path in ("/agreements", "/agreements/PR-2026-003"):
+        page = somebody.get(path)
+        policy = page.headers["content-security-policy"]
+        style = page.text.partition("<style>")[2].partition("</style>")[0]
+        digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+        assert f"default-src 'none'; style-src 'sha256-{digest}'" in policy
+        assert "unsafe" not in policy
+        assert "<script" not in page.text
+        assert ' style="' not in page.text
+        assert '<html lang="nl">' in page.text
+        assert page.headers["cache-control"] == "public, max-age=60"
+        assert page.headers["vary"] == "Accept"
+        assert page.headers["x-content-type-options"] == "nosniff"
+
+        again = somebody.get(path, headers={"If-None-Match": page.headers["etag"]})
+        other = somebody.get(path, headers={"If-None-Match": page.headers["etag"]} | DATA)
+        head = somebody.head(path)
+
+        assert (again.status_code, again.content) == (304, b"")
+        assert other.status_code == 200
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers == page.headers
+
+
+def test_who_asks_for_what_there_is_not_learns_nothing(broker: Broker) -> None:
+    somebody = anybody(broker)
+    for path in (
+        "/agreements/PR-2026-999",
+        "/agreements/PR-2026-001/versions/9.9",
+        "/agreements/PR-2026-001/versions/9.9/pdf",
+        "/agreements/%3Cb%3E",
+    ):
+        assert_uniform(somebody.get(path))
+
+
+def test_what_parties_wrote_is_shown_and_never_run(broker: Broker) -> None:
+    somebody, hostile = anybody(broker), '"><script>alert(1)</script>#panic("x")$1'
+    party = DOCUMENTS["PR-2026-001"]["parties"][0]
+    parties = [party | {"contact_function": hostile}, DOCUMENTS["PR-2026-001"]["parties"][1]]
+
+    applied(broker, title=hostile, retention=hostile, version="2.1", parties=parties)
+
+    for path in ("/agreements", "/agreements/PR-2026-001", "/agreements/PR-2026-001/versions/2.1"):
+        text = somebody.get(path).text
+        assert "<script" not in text
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert somebody.get("/agreements/PR-2026-001", headers=FILE).content.startswith(b"%PDF-1.7")
+
+
+def test_the_file_is_the_same_whenever_it_is_made_and_can_be_read_aloud(broker: Broker) -> None:
+    from exchange.web import protocol_pdf  # noqa: PLC0415 - its memory is emptied below
+
+    somebody = anybody(broker)
+    first = somebody.get("/agreements/PR-2026-003", headers=FILE).content
+    protocol_pdf._set.cache_clear()  # noqa: SLF001 - as after a restart
+    broker.clock.move(broker.clock.now.replace(day=9))
+
+    second = somebody.get("/agreements/PR-2026-003", headers=FILE).content
+
+    assert first == second
+    for said in (b"/StructTreeRoot", b"/Marked true", b"/Lang(nl-BE)", b"pdfuaid:part", b"pdfaid:"):
+        assert said.replace(b" ", b"") in first.replace(b" ", b""), said
+    assert b"OCMW Kortrijk - VDAB West-Vlaanderen - Leerwinkel (joint cases)" in first
+
+
+def test_it_shows_functions_and_no_token_of_a_caller_changes_it(broker: Broker) -> None:
+    assert (
+        broker.as_("vdab-wvl").get("/agreements/PR-2026-001").content
+        == anybody(broker).get("/agreements/PR-2026-001").content
+    )
+
+
+def test_the_page_shows_what_the_document_says_at_this_moment(broker: Broker) -> None:
+    applied(broker, suspended={"on": "2026-11-01", "by": "vdab-wvl", "reason_code": "unlawful_use"})
+
+    text = shown(anybody(broker), "PR-2026-001")
+
+    assert "Opgeschort sinds 1 november 2026 door VDAB West-Vlaanderen" in text
