@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 
 from exchange.directory import Directory, documents
 from policies.agreement_document import Agreement, read_agreement
-from policies.protocol_text import Protocol, how_it_stands, protocol
+from policies.protocol import Protocol
+from policies.protocol_text import how_it_stands, protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 Exit codes: 0 good, 1 the check found something, 2 wrong use or configuration.
 """
 
-import json
 import socket
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from audit import guards
 from audit.log import NotOpened
 from exchange import tenancy
+from exchange.agreement_files import plain_and_lines
 from exchange.application_commands import applications
 from exchange.audit_commands import audit
 from exchange.backup_commands import backup
@@ -28,6 +28,7 @@ from exchange.notice_commands import check as check_notices
 from exchange.operations import OperationRefused
 from exchange.reports import import_report
 from exchange.restore_commands import restore
+from exchange.risk_commands import dpia
 from exchange.runtime_role import grant
 from exchange.security.keys import KeysRefused
 from exchange.services import SHARD, build_services
@@ -36,7 +37,7 @@ from exchange.settings import SettingsRefused, read_settings
 from exchange.terminal import Json, done, out, print_json, say, stop
 from exchange.witness_commands import witness
 from policies.site_rules import RulesRefused
-from policies.yaml_files import InvalidYaml, read_yaml
+from policies.yaml_files import InvalidYaml
 
 ABOUT = """Warm handovers, with consent.
 
@@ -63,6 +64,7 @@ for name, part in {
     "applications": applications,
     "audit": audit,
     "clients": clients,
+    "dpia": dpia,
     "keys": keys,
     "retention": retention,
     "restore": restore,
@@ -215,8 +217,10 @@ def members_apply(file: File, as_json: Json = False) -> None:
 @agreements.command("apply")
 def agreements_apply(folder: Folder, as_json: Json = False) -> None:
     """Store every agreement (YAML) in DIR. One that is incomplete is never in force."""
-    documents = {path.name: _yaml(path) for path in _files(folder, "*.yaml")}
-    result = done("agreements apply", {"documents": documents})
+    read = {path.name: _plain_and_lines(path) for path in _files(folder, "*.yaml")}
+    documents = {name: document for name, (document, _) in read.items()}
+    lines = {name: each for name, (_, each) in read.items()}
+    result = done("agreements apply", {"documents": documents, "lines": lines})
     _tell_applied(result, as_json)
     if not as_json:
         for agreement, missing in result["incomplete"].items():
@@ -258,10 +262,14 @@ def _tell_applied(result: Mapping[str, Any], as_json: bool) -> None:
 
 
 def _yaml(path: Path) -> Any:
+    return _plain_and_lines(path)[0]
+
+
+def _plain_and_lines(path: Path) -> tuple[Any, dict[str, int]]:
     try:
-        return json.loads(json.dumps(read_yaml(path.read_bytes()), default=str))
-    except (InvalidYaml, ValueError, OSError):
-        stop(f"{path} is no YAML that can be read: UTF-8, no member twice, plain values only")
+        return plain_and_lines(path.read_bytes())
+    except (InvalidYaml, ValueError, OSError) as error:
+        stop(f"{path} is no YAML that can be read: {error}")
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:

@@ -30,6 +30,7 @@ from policies.organisations import (
 from policies.organisations import (
     read_directory as read_organisations,
 )
+from policies.risk_analysis import RISK_ANALYSIS, Analysed, analysed_in
 from policies.text_scan import Scanner, scanner
 from policies.vocabulary import ApplicationId, OrganisationId, OrganisationType
 
@@ -137,6 +138,7 @@ class Directory:
     token_keys: tuple[tuple[Mapping[str, Any], int], ...] = ()
     """Public keys of our own that sign no more, and until when (µs) their tokens count."""
     mergers: Mergers = field(default_factory=dict)
+    analysed: Analysed = frozenset()
     _flows: dict[tuple[Any, ...], tuple[FlowFacts, ...]] = field(default_factory=dict, repr=False)
     _facts: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
 
@@ -301,11 +303,13 @@ def read_directory(connection: Connection, *, shard: int, version: int) -> Direc
         }
     )
     agreements = documents(connection, shard=shard, kind="agreement")
+    analysed = analysed_in(documents(connection, shard=shard, kind=RISK_ANALYSIS).values())
     return Directory(
         version=version,
         organisations={each.id: each for each in known.organisations},
         partnerships={each.id: each for each in known.partnerships},
-        agreements=tuple(read_agreement(body) for body in agreements.values()),
+        agreements=tuple(read_agreement(body, analysed) for body in agreements.values()),
+        analysed=analysed,
         applications=_applications(connection, shard),
         notices=notices_in(connection, shard=shard),
         token_keys=retired_keys(connection, shard=shard),

@@ -7,6 +7,7 @@ Each takes the services and plain JSON, and yields plain JSON: any number of pro
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from audit.signer import ClockBehind, Frozen
 from consent import records as consents
 from consent.notice_report import report_on
 from consent.notices import NoticeRefused, read_notice
+from exchange.agreement_files import AgreementRefused, fitting
 from exchange.checkpointing import Elsewhere
 from exchange.directory import Member
 from exchange.flows.administer import (
@@ -23,7 +25,7 @@ from exchange.flows.administer import (
 )
 from exchange.importing import Import, ImportRefused
 from exchange.services import SHARD, Services
-from policies.agreements import incomplete, read_agreement
+from policies.agreements import incomplete
 from policies.decision import Refused
 from policies.documents import UnfitDocument
 from policies.organisations import read_directory
@@ -55,13 +57,14 @@ def agreements_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[L
     """Store the agreements in `documents`; one that is not complete is stored and not in force."""
     documents: dict[str, Mapping[str, Any]] = {}
     lacking: dict[str, list[str]] = {}
+    known, lines = services.directory(), asked.get("lines") or {}
     for name, document in asked["documents"].items():
         try:
-            agreement = read_agreement(document)
-        except UnfitDocument as error:
+            agreement = fitting(document, known.organisations, lines.get(name))
+        except AgreementRefused as error:
             raise OperationRefused(f"{name} does not fit: {error}") from None
         documents[agreement.id] = document
-        if missing := incomplete(agreement):
+        if missing := incomplete(replace(agreement, analysed=known.analysed)):
             lacking[agreement.id] = [f"{element} ({source})" for element, source in missing]
     yield _applied(services, {"agreement": documents}) | {"incomplete": lacking}
 

@@ -1,7 +1,7 @@
 """The document of a framework agreement: its parts as values, and the strict reading of it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -150,10 +150,14 @@ class Agreement:
     valid_until: date | None = None
     review_on: date | None = None
     suspended: Suspension | None = None
+    analysed: frozenset[tuple[str, Section]] = frozenset()
+    """Purposes and special sections whose risk analysis is registered: never of the document."""
 
 
-def read_agreement(document: object) -> Agreement:
-    """The agreement that a document holds, complete or not.
+def read_agreement(
+    document: object, analysed: frozenset[tuple[str, Section]] = frozenset()
+) -> Agreement:
+    """The agreement that a document holds, complete or not; `analysed` is added as it is.
 
     A mandatory element may be missing, since an agreement grows: `agreements.incomplete`
     names those.
@@ -161,7 +165,7 @@ def read_agreement(document: object) -> Agreement:
     unknown or of another kind, an unknown field, purpose or precision, a flow between
     organisations that are no parties, and a party that is there twice.
     """
-    agreement = _agreement(document, "")
+    agreement = replace(_agreement(document, ""), analysed=analysed)
     parties = [each.org for each in agreement.parties]
     if len(set(parties)) < len(parties):
         raise UnfitDocument("parties", "one organisation is there twice")
@@ -190,6 +194,8 @@ def _flow(
     onward: bool,
     origin_masking: bool = False,
 ) -> Flow:
+    if both := set(extra_fields) & set(excluded_fields):
+        raise UnfitDocument("flows", f"{min(both)} is added and excluded at once")
     whole = frozenset[FieldId]().union(*map(fields_of, sections))
     return Flow(
         from_=from_,

@@ -5,13 +5,12 @@ goes by can not drift apart. It names organisations and functions, and no person
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import ClassVar, TypeAlias
 
 from policies.agreement_document import Agreement, AgreementState, Flow, Party
 from policies.agreements import Standing, incomplete, standing
 from policies.legal_references import legal_references, place_of
+from policies.protocol import Block, Bullets, Chapter, Facts, Protocol, Table, Text
 from policies.protocol_words import (
     day_in_words,
     field_label,
@@ -20,73 +19,13 @@ from policies.protocol_words import (
     section_label,
     word,
 )
-from policies.summary_model import summary_model
+from policies.summary_model import SPECIAL, fields_of, summary_model
 from policies.vocabulary import Operation, OrganisationId, Section
 
 SUPERSEDED = "superseded"
 """How a version stands after which another came into force."""
 
-_SPECIAL = frozenset({"9", "10"})
 _NONE = "nog niet ingevuld"
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A paragraph."""
-
-    kind: ClassVar[str] = "text"
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Bullets:
-    """A list, each item as it is."""
-
-    kind: ClassVar[str] = "bullets"
-    items: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """Names, and what each is."""
-
-    kind: ClassVar[str] = "facts"
-    rows: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows under a head; the caption says what they are. The first cell names its row."""
-
-    kind: ClassVar[str] = "table"
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-Block: TypeAlias = Text | Bullets | Facts | Table
-
-
-@dataclass(frozen=True, slots=True)
-class Chapter:
-    """A part of the protocol under its own title; deeper ones belong to the one before."""
-
-    title: str
-    blocks: tuple[Block, ...]
-    deeper: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Protocol:
-    """One version of one agreement, to be read. `standing` is a code, `stands` its sentence."""
-
-    id: str
-    title: str
-    version: str
-    standing: str
-    word: str
-    stands: str
-    chapters: tuple[Chapter, ...]
 
 
 def protocol(
@@ -260,12 +199,11 @@ def _flow(number: int, flow: Flow, names: Mapping[str, str]) -> Chapter:
 
 def _special(flow: Flow) -> list[tuple[Section, str]]:
     """The sections of the flow that law holds apart, and what that asks."""
-    held = {each.partition(".")[0] for each in flow.fields}
     models = summary_model().sections
     return [
         (each, word("classes", models[each].cls))
-        for each in Section
-        if each in held and models[each].cls in _SPECIAL
+        for each in SPECIAL
+        if flow.fields & fields_of(each)
     ]
 
 
@@ -410,7 +348,7 @@ def _story(
     if agreement.suspended is not None:
         told.append((agreement.suspended.on, f"opgeschort: {_name(agreement.suspended.by, names)}"))
     if agreement.state is AgreementState.ENDED and agreement.valid_until is not None:
-        told.append((agreement.valid_until, "laatste dag"))
+        told.append((agreement.valid_until, "laatste dag volgens het protocol"))
     rows = sorted({*told, *steps}, key=lambda each: each[0])
     shown = tuple((day_in_words(day), what) for day, what in rows)
     return Chapter("Verloop", (Table("Wat er gebeurde", ("Dag", "Wat"), shown),))

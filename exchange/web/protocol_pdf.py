@@ -13,7 +13,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from typing import Any
 
-from policies.protocol_text import Protocol
+from policies.protocol import Protocol
 
 _KEPT = 256
 """Finished files that are remembered: each some 50 kB, and a hundredth of a second of work."""
