@@ -29,6 +29,8 @@ TOUCHED = {
     "gdpr-tell-recipients",
     "gdpr-portability",
     "gdpr-object",
+    "gdpr-dpia",
+    "be-ksz-deliberation",
     "vl-egov-mandate",
     "vl-egov-protocol",
     "be-secrecy",

@@ -94,11 +94,11 @@ def test_a_purpose_that_uses_nothing_special_or_is_none_has_no_form(
 @pytest.mark.parametrize(
     ("old", "new", "line", "says"),
     [
-        pytest.param("onward: false", "onward: true", 29, "gdpr-purpose", id="contradiction"),
-        pytest.param("[P2]", "[P90]", 31, "is not a known code", id="unknown"),
+        pytest.param("onward: false", "onward: true", 26, "gdpr-purpose", id="contradiction"),
+        pytest.param("[P2]", "[P90]", 29, "is not a known code", id="unknown"),
         pytest.param("version: '2.0'", "version: '2.0'\nversion: '2.1'", 4, "twice", id="twice"),
         pytest.param("version: '2.0'", "version: &x [*x]", 3, "inside itself", id="cycle"),
-        pytest.param("version: '2.0'", "version: [", 4, "expected", id="broken"),
+        pytest.param("version: '2.0'", "version: [", 5, "expected", id="broken"),
     ],
 )
 def test_an_agreement_that_can_not_be_is_refused_with_its_line_and_nothing_is_kept(

@@ -37,7 +37,7 @@ def test_yaml_that_could_mean_two_things_or_nothing_is_refused(text: str) -> Non
     ids=["list", "mapping", "inner", "merge"],
 )
 def test_what_holds_itself_is_refused_with_its_line(text: str) -> None:
-    with pytest.raises(InvalidYaml, match="stands inside itself, line [12]"):
+    with pytest.raises(InvalidYaml, match=r"stands inside itself, line [12]"):
         read_yaml(text)
 
 
