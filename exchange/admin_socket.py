@@ -13,12 +13,18 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from exchange import keeping, operations, registering, risk_analyses
+from exchange import agreeing, keeping, operations, registering, risk_analyses
 from exchange.observability import log
 from exchange.operations import OperationRefused
 from exchange.services import Services
 
-VERBS = {**operations.VERBS, **registering.VERBS, **keeping.VERBS, **risk_analyses.VERBS}
+VERBS = {
+    **operations.VERBS,
+    **registering.VERBS,
+    **keeping.VERBS,
+    **agreeing.VERBS,
+    **risk_analyses.VERBS,
+}
 _LONGEST = 64 * 1024 * 1024
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from audit import guards
 from audit.log import NotOpened
 from exchange import tenancy
+from exchange.agreement_commands import agreements
 from exchange.agreement_files import plain_and_lines
 from exchange.application_commands import applications
 from exchange.audit_commands import audit
@@ -54,7 +55,6 @@ app = typer.Typer(
 )
 organisations = typer.Typer(no_args_is_help=True, help="The directory of organisations.")
 members = typer.Typer(no_args_is_help=True, help="Members of staff: numbers and roles, no names.")
-agreements = typer.Typer(no_args_is_help=True, help="The agreements between organisations.")
 notices = typer.Typer(no_args_is_help=True, help="The texts that clients are shown.")
 for name, part in {
     "organisations": organisations,
@@ -214,19 +214,6 @@ def members_apply(file: File, as_json: Json = False) -> None:
     _tell_applied(done("members apply", {"document": document}), as_json)
 
 
-@agreements.command("apply")
-def agreements_apply(folder: Folder, as_json: Json = False) -> None:
-    """Store every agreement (YAML) in DIR. One that is incomplete is never in force."""
-    read = {path.name: _plain_and_lines(path) for path in _files(folder, "*.yaml")}
-    documents = {name: document for name, (document, _) in read.items()}
-    lines = {name: each for name, (_, each) in read.items()}
-    result = done("agreements apply", {"documents": documents, "lines": lines})
-    _tell_applied(result, as_json)
-    if not as_json:
-        for agreement, missing in result["incomplete"].items():
-            say(f"{agreement} is not complete, so not in force: {', '.join(missing)}")
-
-
 @notices.command("apply")
 def notices_apply(folder: Folder, as_json: Json = False) -> None:
     """Put every notice (Markdown) in DIR into use. One that is in use never changes."""
@@ -262,12 +249,8 @@ def _tell_applied(result: Mapping[str, Any], as_json: bool) -> None:
 
 
 def _yaml(path: Path) -> Any:
-    return _plain_and_lines(path)[0]
-
-
-def _plain_and_lines(path: Path) -> tuple[Any, dict[str, int]]:
     try:
-        return plain_and_lines(path.read_bytes())
+        return plain_and_lines(path.read_bytes())[0]
     except (InvalidYaml, ValueError, OSError) as error:
         stop(f"{path} is no YAML that can be read: {error}")
 

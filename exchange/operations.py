@@ -7,7 +7,6 @@ Each takes the services and plain JSON, and yields plain JSON: any number of pro
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from audit.signer import ClockBehind, Frozen
 from consent import records as consents
 from consent.notice_report import report_on
 from consent.notices import NoticeRefused, read_notice
-from exchange.agreement_files import AgreementRefused, fitting
 from exchange.checkpointing import Elsewhere
 from exchange.directory import Member
 from exchange.flows.administer import (
@@ -25,7 +23,6 @@ from exchange.flows.administer import (
 )
 from exchange.importing import Import, ImportRefused
 from exchange.services import SHARD, Services
-from policies.agreements import incomplete
 from policies.decision import Refused
 from policies.documents import UnfitDocument
 from policies.organisations import read_directory
@@ -51,22 +48,6 @@ def organisations_apply(services: Services, asked: Mapping[str, Any]) -> Iterato
             "partnership": {each["id"]: each for each in document.get("partnerships", ())},
         },
     )
-
-
-def agreements_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
-    """Store the agreements in `documents`; one that is not complete is stored and not in force."""
-    documents: dict[str, Mapping[str, Any]] = {}
-    lacking: dict[str, list[str]] = {}
-    known, lines = services.directory(), asked.get("lines") or {}
-    for name, document in asked["documents"].items():
-        try:
-            agreement = fitting(document, known.organisations, lines.get(name))
-        except AgreementRefused as error:
-            raise OperationRefused(f"{name} does not fit: {error}") from None
-        documents[agreement.id] = document
-        if missing := incomplete(replace(agreement, analysed=known.analysed)):
-            lacking[agreement.id] = [f"{element} ({source})" for element, source in missing]
-    yield _applied(services, {"agreement": documents}) | {"incomplete": lacking}
 
 
 def notices_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
@@ -146,7 +127,6 @@ def audit_checkpoint(services: Services, _asked: Mapping[str, Any]) -> Iterator[
 
 VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
     "organisations apply": organisations_apply,
-    "agreements apply": agreements_apply,
     "notices apply": notices_apply,
     "members apply": members_apply,
     "import": import_run,

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from exchange import directory
+from exchange.agreement_book import books
 from exchange.flows.register_risk_analysis import register_risk_analysis
 from exchange.operations import Line, OperationRefused
 from exchange.services import SHARD, Services
-from policies.agreements import missing_risk_analysis
+from policies.agreements import AgreementState, missing_risk_analysis
 from policies.decision import Refused
 from policies.documents import UnfitDocument
 from policies.purposes import purpose
@@ -74,9 +75,12 @@ VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
 
 
 def _waiting(services: Services) -> dict[str, list[str]]:
-    """What each agreement lacks before it can be in force, of analyses alone."""
+    """What each version that has not ended lacks before it can be in force, of analyses alone."""
+    with services.database.reading() as connection:
+        kept = [each for book in books(connection, shard=SHARD).values() for each in book.versions]
     return {
-        each.id: [element for element, _ in missing]
-        for each in services.directory().agreements
-        if (missing := missing_risk_analysis(each))
+        each.name: [element for element, _ in missing]
+        for each in kept
+        if each.agreement.state is not AgreementState.ENDED
+        and (missing := missing_risk_analysis(each.agreement))
     }

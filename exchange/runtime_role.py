@@ -21,9 +21,11 @@ PARTLY: Mapping[str, str] = {
     "audit_index": "subject_blind, actor_blind, consent_blind, provider",
     "audit_cosig": "at, line",
     "audit_signer_key": "to_size",
+    "agreement_version": "",
+    "agreement_step": "",
 }
-"""Tables of the log that are added to, and what of their rows may change: tombstones, growth,
-ends. Where a beginning is pruned up to is not among it."""
+"""Tables of the log and of agreements that are added to, and what of their rows may change:
+tombstones, growth, ends. Where a beginning is pruned up to is not among it."""
 _EXISTS = text("SELECT 1 FROM pg_roles WHERE rolname = :role")
 _REWRITES = text(
     "SELECT rolsuper OR has_column_privilege('audit_state', 'min_index', 'UPDATE') OR "  # noqa: S608 - our names

@@ -34,11 +34,16 @@ class Sample:
 
 
 def directory_documents(shift: timedelta = timedelta(0)) -> dict[str, dict[str, Any]]:
-    """Organisations, partnerships and agreements by kind and id."""
+    """Organisations, partnerships and agreements by kind and id.
+
+    With other days it is another text, so another version of each agreement.
+    """
     directory = shifted(_yaml(DATA / "organisations.yaml"), shift)
     agreements = [
         shifted(_yaml(path), shift) for path in sorted((DATA / "agreements").glob("*.yaml"))
     ]
+    for each in agreements if shift else ():
+        each["version"] += f"-{shift.days}"
     return {
         "organisation": {each["id"]: each for each in directory["organisations"]},
         "partnership": {each["id"]: each for each in directory["partnerships"]},

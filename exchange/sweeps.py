@@ -16,6 +16,7 @@ from exchange.flows.follow_withdrawals import (
     tell_recipients,
 )
 from exchange.flows.hold_merged import hold_merged
+from exchange.flows.keep_agreements import keep_agreements
 from exchange.flows.lapse_consents import lapse_consents
 from exchange.transaction import Outcome
 
@@ -30,5 +31,6 @@ SWEEPS: tuple[Sweep, ...] = (
     tell_recipients,
     escalate_recalls,
     close_requests,
+    keep_agreements,
 )
 """In this order; one that fails postpones none of the others."""

@@ -7,6 +7,7 @@ from consent import proof_records
 from consent import records as consent_tables
 from consent import requests as consent_requests
 from exchange import (
+    agreement_book,
     directory,
     dual_control,
     ended,
@@ -20,5 +21,15 @@ from exchange import (
 )
 
 OURS = (directory, dual_control, ended, handovers, installation, key_shelves, records)
+AGREEMENTS = (agreement_book,)
 RECALLS = (recalls, receivers, stop_codes, held_tables)
-ALL = (audit_tables, audit_heads, consent_tables, proof_records, consent_requests, *OURS, *RECALLS)
+ALL = (
+    audit_tables,
+    audit_heads,
+    consent_tables,
+    proof_records,
+    consent_requests,
+    *OURS,
+    *RECALLS,
+    *AGREEMENTS,
+)

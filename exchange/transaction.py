@@ -20,6 +20,7 @@ from exchange.security.tokens import Caller
 from exchange.security.vault import Vault
 from exchange.uses import Use
 from policies.decision import Refused
+from policies.vocabulary import BROKER as BROKER  # noqa: PLC0414 - commands take it from here
 from policies.vocabulary import Reason
 
 P = ParamSpec("P")
@@ -28,8 +29,6 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 _QUARTER = 900_000_000
-BROKER = "app:broker"
-"""The broker itself, where it acts because time has passed, or for who signed in nowhere."""
 
 APART = 300_000_000
 """How far (µs) the clocks of two hosts may lie apart before one forgets what the other takes."""

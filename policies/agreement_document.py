@@ -22,7 +22,16 @@ from policies.documents import (
 from policies.organisations import ORGANISATION_ID
 from policies.purposes import purpose
 from policies.summary_model import fields_of, summary_model
-from policies.vocabulary import AgreementId, FieldId, Operation, OrganisationId, Section
+from policies.vocabulary import BROKER, AgreementId, FieldId, Operation, OrganisationId, Section
+
+SUSPENSION_REASONS = (
+    "security_incident",
+    "unlawful_use",
+    "under_review",
+    "partner_request",
+    "accreditation_ended",
+)
+"""Why an agreement is suspended, as codes. The last is for the broker alone."""
 
 
 class AgreementState(StrEnum):
@@ -219,6 +228,10 @@ def _organisation(value: object, place: str) -> OrganisationId:
     return OrganisationId(text(ORGANISATION_ID)(value, place))
 
 
+def _imposer(value: object, place: str) -> OrganisationId:
+    return OrganisationId(value) if value == BROKER else _organisation(value, place)
+
+
 _word = text()
 _words = many(_word, 1)
 _organisations = many(_organisation, 1)
@@ -266,7 +279,7 @@ _agreement = record(
     {"id": text("PR-[0-9]{4}-[0-9]{3}"), "state": one_of(AgreementState)},
     {
         "title": _word,
-        "version": _word,
+        "version": text("[0-9A-Za-z][0-9A-Za-z._-]{0,19}"),
         "parties": many(_party),
         "partnership": _word,
         "authority_advice": maybe(
@@ -298,8 +311,8 @@ _agreement = record(
             Suspension,
             {
                 "on": day,
-                "by": _organisation,
-                "reason_code": text("security_incident|unlawful_use|under_review|partner_request"),
+                "by": _imposer,
+                "reason_code": text("|".join(SUSPENSION_REASONS)),
             },
             {"until_lifted": flag},
         ),

@@ -58,6 +58,5 @@ class Protocol:
     title: str
     version: str
     standing: str
-    word: str
     stands: str
     chapters: tuple[Chapter, ...]

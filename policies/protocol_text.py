@@ -26,23 +26,22 @@ SUPERSEDED = "superseded"
 """How a version stands after which another came into force."""
 
 _NONE = "nog niet ingevuld"
+_STAYS = "blijft hier ter inzage."
 
 
 def protocol(
     agreement: Agreement,
     *,
-    on: date,
     names: Mapping[str, str],
-    replaced_by: str = "",
+    stands: tuple[str, str],
     steps: Iterable[tuple[date, str]] = (),
 ) -> Protocol:
-    """The protocol of an agreement as it stands on a day.
+    """The protocol of an agreement.
 
-    `names` are those of organisations by id; `replaced_by` the version that came after, if one
-    did; `steps` what else happened to it, as a day and words. The same on every day between two
-    changes of its standing: only that it takes from the day.
+    `names` are those of organisations by id; `stands` is what `how_it_stands` says; `steps` what
+    happened to it that the document does not say, as a day and words. No clock is asked: it is the
+    same until something changes.
     """
-    code, sentence = how_it_stands(agreement, on=on, names=names, replaced_by=replaced_by)
     chapters = (
         _parties(agreement, names),
         _purposes(agreement),
@@ -53,36 +52,46 @@ def protocol(
         *_lacking(agreement, names),
         _story(agreement, names, steps),
     )
+    code, sentence = stands
     return Protocol(
         id=agreement.id,
         title=agreement.title or agreement.id,
         version=agreement.version or _NONE,
         standing=code,
-        word=word("standings", code),
         stands=sentence,
         chapters=chapters,
     )
 
 
 def how_it_stands(
-    agreement: Agreement, *, on: date, names: Mapping[str, str], replaced_by: str = ""
+    agreement: Agreement,
+    *,
+    on: date,
+    names: Mapping[str, str],
+    replaced_by: str = "",
+    ended_on: date | None = None,
 ) -> tuple[str, str]:
-    """A code of `Standing`, or `superseded`, and the sentence that says since when and why."""
-    if replaced_by:
-        return SUPERSEDED, f"Vervangen door versie {replaced_by}. Deze versie blijft ter inzage."
+    """A code of `Standing`, or `superseded`, and the sentence that says since when and why.
+
+    `replaced_by` is the version that took its place, `ended_on` the day on which it was ended, if
+    either is so.
+    """
     stands = standing(agreement, on)
-    first, last, halt = agreement.valid_from, agreement.valid_until, agreement.suspended
+    if replaced_by and stands is Standing.ENDED:
+        since = f" op {day_in_words(ended_on)}" if ended_on else ""
+        return SUPERSEDED, f"Vervangen{since} door versie {replaced_by}. Deze versie {_STAYS}"
+    halt = agreement.suspended
     if stands is Standing.SUSPENDED and halt is not None:
-        who, why = _name(halt.by, names), word("suspensions", halt.reason_code)
+        who, why = _name(halt.by, names), word("reasons", halt.reason_code)
         until = "Tot dat wordt opgeheven, gaat er niets meer door."
         return stands, f"Opgeschort sinds {day_in_words(halt.on)} door {who}: {why}. {until}"
     told = {
-        Standing.IN_FORCE: _between(first, last),
+        Standing.IN_FORCE: _between(agreement.valid_from, agreement.valid_until),
         Standing.NOT_YET: "Er gaat nog niets door onder dit protocol.",
         Standing.INCOMPLETE: "Er ontbreken verplichte onderdelen. Zolang gaat er niets door.",
         Standing.IN_REVIEW: "Zolang de herziening duurt, gaat er niets door.",
         Standing.SUSPENDED: "Zolang gaat er niets door.",
-        Standing.ENDED: _ended(last, on),
+        Standing.ENDED: _ended(agreement.valid_until, on, ended_on),
     }
     return stands, f"{word('standings', stands)}. {told[stands]}"
 
@@ -93,10 +102,14 @@ def _between(first: date | None, last: date | None) -> str:
     return f"Het geldt van {day_in_words(first)} tot en met {day_in_words(last)}."
 
 
-def _ended(last: date | None, on: date) -> str:
+def _ended(last: date | None, on: date, ended_on: date | None) -> str:
+    if ended_on is not None and (last is None or ended_on <= last):
+        return (
+            f"Het werd beëindigd op {day_in_words(ended_on)}, voor zijn laatste dag. Het {_STAYS}"
+        )
     if last is not None and last < on:
-        return f"De laatste dag was {day_in_words(last)}. Het blijft hier ter inzage."
-    return "Het werd voor zijn laatste dag beëindigd. Het blijft hier ter inzage."
+        return f"De laatste dag was {day_in_words(last)}. Het {_STAYS}"
+    return f"Het werd voor zijn laatste dag beëindigd. Het {_STAYS}"
 
 
 def _parties(agreement: Agreement, names: Mapping[str, str]) -> Chapter:
@@ -346,7 +359,9 @@ def _story(
     if agreement.valid_from is not None:
         told.append((agreement.valid_from, "eerste dag"))
     if agreement.suspended is not None:
-        told.append((agreement.suspended.on, f"opgeschort: {_name(agreement.suspended.by, names)}"))
+        halt = agreement.suspended
+        said = word("acts", "suspended").format(who=_name(halt.by, names))
+        told.append((halt.on, f"{said}: {word('reasons', halt.reason_code)}"))
     if agreement.state is AgreementState.ENDED and agreement.valid_until is not None:
         told.append((agreement.valid_until, "laatste dag volgens het protocol"))
     rows = sorted({*told, *steps}, key=lambda each: each[0])

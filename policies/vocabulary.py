@@ -14,6 +14,10 @@ Handle = NewType("Handle", str)
 
 OrganisationId = NewType("OrganisationId", str)
 ApplicationId = NewType("ApplicationId", str)
+
+BROKER = "app:broker"
+"""The broker itself, where it acts because time has passed, or for who signed in nowhere."""
+
 AgreementId = NewType("AgreementId", str)
 ConsentId = NewType("ConsentId", str)
 GrantId = NewType("GrantId", str)

@@ -229,6 +229,14 @@ def _relate(
     return Outcome(HandoverId(handover.id))
 
 
+_VERSIONS = count(1)
+
+
+def next_version(agreement: Mapping[str, Any], **changed: Any) -> dict[str, Any]:
+    """The agreement with another text, as a version of its own that nobody has used yet."""
+    return {**agreement, "version": f"{agreement['version']}.{next(_VERSIONS)}", **changed}
+
+
 def query(**more: Any) -> dict[str, Any]:
     """A query of a partner's member of staff for a case."""
     return {"end_user": {"id": "u-1", "function": "bemiddelaar"}, "case_reference": "z-1"} | more

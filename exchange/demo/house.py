@@ -8,9 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from exchange.agreeing import agreements_apply
 from exchange.operations import (
     OperationRefused,
-    agreements_apply,
     import_run,
     notices_apply,
     organisations_apply,

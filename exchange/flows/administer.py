@@ -12,7 +12,8 @@ from audit.events import AdminChanged
 from consent import register
 from consent.notices import Notice
 from consent.register import NoticeChanged
-from exchange import directory, mergings
+from exchange import agreement_keeping, directory, mergings
+from exchange.agreement_keeping import TextChanged
 from exchange.directory import Application, Member
 from exchange.mergings import Merging
 from exchange.transaction import Outcome, Transaction
@@ -70,10 +71,23 @@ def scopes_of(type: OrganisationType) -> frozenset[str]:
 def apply_documents(
     tx: Transaction, documents: Mapping[str, Mapping[str, Mapping[str, Any]]]
 ) -> Outcome[Applied]:
-    """Store documents by kind and id, checked before; the same again changes nothing."""
+    """Store documents by kind and id, checked before; the same again changes nothing.
+
+    An agreement is kept with all that its document says was done: see `agreement_keeping`.
+    """
     changed, events = 0, []
     total = sum(map(len, documents.values()))
     for kind, new in documents.items():
+        if kind == "agreement":
+            plans = agreement_keeping.planned(tx, new.values())
+            if isinstance(plans, TextChanged):
+                reason = Reason.CONTENT_REFUSED
+                return Outcome(Refused(reason, told=reason, details=(plans.name, *plans.where)))
+            agreement_keeping.keep(tx, plans)
+            names = [each.name for each in plans if each.changes]
+            events += [AdminChanged(what=kind, act="applied", id=name) for name in names]
+            changed += len(names)
+            continue
         old = directory.documents(tx.connection, shard=tx.shard, kind=kind)
         # Compared as they come back from the table: a date there is a text here.
         different = {

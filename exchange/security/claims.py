@@ -59,7 +59,7 @@ def _typed(claims: Mapping[str, object]) -> bool:
 def _fault_in_times(
     context: Context, claims: Mapping[str, object], now: float
 ) -> TokenFault | None:
-    issued, expires = _second(claims["iat"]), _second(claims.get("exp", LATEST))
+    issued, expires = _second(claims.get("iat", 0)), _second(claims.get("exp", LATEST))
     if max(issued, _second(claims.get("nbf", 0))) > now + CLOCK_AHEAD:
         return TokenFault.NOT_YET
     if expires <= now:

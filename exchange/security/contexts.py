@@ -189,6 +189,19 @@ RECORD: Final = Context(
 )
 """A consent as its controller shows it to others, in a form of theirs. Proof, like a receipt."""
 
+AGREEMENT: Final = Context(
+    name="framework-agreement",
+    types=("framework-agreement+jws",),
+    algorithms=_OURS,
+    required=frozenset({"id", "version"}),
+    open=True,
+    key_in_header=True,
+    max_token=98_304,
+    max_claims=65_536,
+    max_depth=16,
+)
+"""A party's signature under an agreement's text, which has no times of its own, nor an end."""
+
 SIGNED_SUMMARY: Final = Context(
     name="signed-summary",
     types=("intake-summary+jwt",),

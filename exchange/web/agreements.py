@@ -6,9 +6,7 @@ each version keeps its address.
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any
@@ -20,7 +18,7 @@ from pydantic_core import to_json
 from sqlalchemy import Connection
 
 from consent.belgian_time import day_of, instant
-from exchange.agreement_register import Edition, editions
+from exchange.agreement_register import Edition, Entry, entries
 from exchange.api.dependencies import RequestServices
 from exchange.api.negotiation import liked_best
 from exchange.problems import NOT_AVAILABLE, RequestRefused
@@ -29,6 +27,7 @@ from exchange.web.protocol_pdf import Pdf, protocol_pdf
 from policies.agreements import Standing
 from policies.protocol_text import SUPERSEDED
 from policies.protocol_words import word
+from policies.vocabulary import AgreementId
 
 router = APIRouter(tags=["pages"])
 
@@ -40,56 +39,11 @@ _ORDER = (*Standing, SUPERSEDED)
 Part = Annotated[str, Path(max_length=100)]
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """All that is registered, as it stands on a Belgian day."""
-
-    found: Mapping[str, Sequence[Edition]]
-    names: Mapping[str, str]
-    on: date
-
-    def entry(self, edition: Edition) -> dict[str, Any]:
-        """A version in the list: what it is, who agreed, how it stands."""
-        standing, stands = edition.stands(self.on, self.names)
-        agreement = edition.agreement
-        return {
-            "id": agreement.id,
-            "title": agreement.title or agreement.id,
-            "version": edition.version,
-            "standing": standing,
-            "stands": stands,
-            "parties": [
-                {"organisation": each.org, "name": self.names.get(each.org, each.org)}
-                for each in agreement.parties
-            ],
-            "valid_from": agreement.valid_from,
-            "valid_until": agreement.valid_until,
-            "address": f"/agreements/{agreement.id}",
-        }
-
-    def version(self, edition: Edition) -> dict[str, Any]:
-        """A version among those of one agreement."""
-        standing, stands = edition.stands(self.on, self.names)
-        return {
-            "version": edition.version,
-            "standing": standing,
-            "stands": stands,
-            "address": edition.address,
-        }
-
-    def edition(self, id: str, version: str | None = None) -> Edition:
-        """One version; the newest without a number. Raises `RequestRefused`: not available."""
-        for each in self.found.get(id, ()):
-            if version in (None, each.version):
-                return each
-        raise RequestRefused(NOT_AVAILABLE)
-
-
 @router.api_route("/agreements", methods=["GET", "HEAD"])
 async def get_agreements(request: Request, services: RequestServices) -> Response:
     """Every agreement in its newest version: as a page, or as data."""
-    shown = await _shown(services)
-    listed = [shown.entry(versions[0]) for versions in shown.found.values() if versions]
+    register = await _register(services)
+    listed = [_line(each.current) for each in register.values()]
     if liked_best(request, "accept", (HTML, JSON)) == JSON:
         return _kept(request, to_json({"agreements": listed}), JSON)
     groups = [
@@ -102,9 +56,9 @@ async def get_agreements(request: Request, services: RequestServices) -> Respons
 
 @router.api_route("/agreements/{agreement}", methods=["GET", "HEAD"])
 async def get_agreement(agreement: Part, request: Request, services: RequestServices) -> Response:
-    """The newest version of one agreement: as a page, as data or as a PDF."""
-    shown = await _shown(services)
-    return await _one(request, shown, shown.edition(agreement))
+    """The version in use of one agreement: as a page, as data or as a PDF."""
+    entry = await _entry(services, agreement)
+    return await _one(request, entry, entry.current)
 
 
 @router.api_route("/agreements/{agreement}/versions/{version}", methods=["GET", "HEAD"])
@@ -112,8 +66,8 @@ async def get_version(
     agreement: Part, version: Part, request: Request, services: RequestServices
 ) -> Response:
     """One version, at the address that it keeps: as a page, as data or as a PDF."""
-    shown = await _shown(services)
-    return await _one(request, shown, shown.edition(agreement, version))
+    entry = await _entry(services, agreement)
+    return await _one(request, entry, _edition(entry, version))
 
 
 @router.api_route("/agreements/{agreement}/versions/{version}/pdf", methods=["GET", "HEAD"])
@@ -121,28 +75,69 @@ async def get_version_pdf(
     agreement: Part, version: Part, request: Request, services: RequestServices
 ) -> Response:
     """One version as a PDF, for whoever follows a link."""
-    shown = await _shown(services)
-    return _file(request, await _pdf(shown, shown.edition(agreement, version)))
+    edition = _edition(await _entry(services, agreement), version)
+    return _file(request, await _pdf(edition))
 
 
-async def _shown(services: Services) -> Shown:
-    def look(connection: Connection) -> Shown:
+async def _register(services: Services, id: str | None = None) -> Mapping[str, Entry]:
+    def look(connection: Connection) -> Mapping[str, Entry]:
         directory = services.reads_directory.current(connection)
-        found = editions(connection, directory, shard=SHARD)
-        return Shown(found, directory.names, day_of(instant(services.clock())))
+        today = day_of(instant(services.clock()))
+        one = None if id is None else AgreementId(id)
+        return entries(connection, directory, shard=SHARD, on=today, agreement=one)
 
     return await services.reader.run(look)
 
 
-async def _one(request: Request, shown: Shown, edition: Edition) -> Response:
+async def _entry(services: Services, id: str) -> Entry:
+    found = (await _register(services, id)).get(id)
+    if found is None:
+        raise RequestRefused(NOT_AVAILABLE)
+    return found
+
+
+def _edition(entry: Entry, version: str) -> Edition:
+    for each in entry.editions:
+        if each.version == version:
+            return each
+    raise RequestRefused(NOT_AVAILABLE)
+
+
+def _line(edition: Edition) -> dict[str, Any]:
+    """An agreement in the list: what it is, who agreed, how it stands."""
+    agreement, (standing, stands) = edition.agreement, edition.stands
+    return {
+        "id": agreement.id,
+        "title": agreement.title or agreement.id,
+        "version": edition.version,
+        "standing": standing,
+        "stands": stands,
+        "parties": [
+            {"organisation": each.org, "name": edition.names.get(each.org, each.org)}
+            for each in agreement.parties
+        ],
+        "valid_from": agreement.valid_from,
+        "valid_until": agreement.valid_until,
+        "address": f"/agreements/{agreement.id}",
+    }
+
+
+def _version(edition: Edition) -> dict[str, Any]:
+    """A version among those of one agreement."""
+    standing, stands = edition.stands
+    version, address = edition.version, edition.address
+    return {"version": version, "standing": standing, "stands": stands, "address": address}
+
+
+async def _one(request: Request, entry: Entry, edition: Edition) -> Response:
     wanted = liked_best(request, "accept", (HTML, JSON, PDF))
-    made = await _pdf(shown, edition)
+    made = await _pdf(edition)
     if wanted == PDF:
         return _file(request, made)
     pdf = None if made is None else {"address": f"{edition.address}/pdf", "sha256": made.sha256}
-    versions = [shown.version(each) for each in shown.found[edition.agreement.id]]
+    versions = [_version(each) for each in entry.editions]
     if wanted == JSON:
-        data = shown.entry(edition) | {
+        data = _line(edition) | {
             "address": edition.address,
             "document": edition.document,
             "sha256": edition.digest,
@@ -150,7 +145,7 @@ async def _one(request: Request, shown: Shown, edition: Edition) -> Response:
             "versions": versions,
         }
         return _kept(request, to_json(data), JSON)
-    told = edition.protocol(shown.on, shown.names)
+    told = edition.protocol
     return _page(
         request,
         "agreement.html",
@@ -163,9 +158,10 @@ async def _one(request: Request, shown: Shown, edition: Edition) -> Response:
     )
 
 
-async def _pdf(shown: Shown, edition: Edition) -> Pdf | None:
-    told = edition.protocol(shown.on, shown.names)
-    return await run_in_threadpool(protocol_pdf, told, digest=edition.digest, made=edition.written)
+async def _pdf(edition: Edition) -> Pdf | None:
+    return await run_in_threadpool(
+        protocol_pdf, edition.protocol, digest=edition.digest, made=edition.written
+    )
 
 
 def _file(request: Request, made: Pdf | None) -> Response:

@@ -63,13 +63,14 @@ def test_the_form_is_written_filled_in_and_registered_and_then_the_agreement_cou
     form.write_text(form.read_text("utf-8").replace("Besproken", "Bekeken"), "utf-8")
     changed = overdracht("dpia", "apply", form)
     listed = overdracht("dpia", "list", "--json")
+    used = overdracht("agreements", "apply", tmp_path / "new", "--json")
 
     assert (written.code, empty.code) == (0, 2)
     assert "date: is not a date" in empty.words
     assert "line " in empty.words
     assert (waiting.code, waiting.json["waiting"]) == (
         1,
-        {"PR-2026-001": ["risk_analysis.P1.health"]},
+        {"PR-2026-001/3.0": ["risk_analysis.P1.health"]},
     )
     assert "P1/1.0 is registered; approved." in registered.words
     assert again.json == {"registered": "P1/1.0", "approved": True, "waiting": {}}
@@ -77,6 +78,8 @@ def test_the_form_is_written_filled_in_and_registered_and_then_the_agreement_cou
     assert "give it a new version" in changed.words
     assert (listed.code, listed.json["waiting"]) == (0, {})
     assert [each["analysis"] for each in listed.json["analyses"]] == ["P1/1.0"]
+    assert "activated" in applied.words
+    assert (used.json["changed"], used.json["untaken"], used.json["incomplete"]) == (1, {}, {})
     assert "Leerwinkel" in str(document["description"])
 
 
@@ -94,8 +97,8 @@ def test_a_purpose_that_uses_nothing_special_or_is_none_has_no_form(
 @pytest.mark.parametrize(
     ("old", "new", "line", "says"),
     [
-        pytest.param("onward: false", "onward: true", 26, "gdpr-purpose", id="contradiction"),
-        pytest.param("[P2]", "[P90]", 29, "is not a known code", id="unknown"),
+        pytest.param("onward: false", "onward: true", 27, "gdpr-purpose", id="contradiction"),
+        pytest.param("[P2]", "[P90]", 30, "is not a known code", id="unknown"),
         pytest.param("version: '2.0'", "version: '2.0'\nversion: '2.1'", 4, "twice", id="twice"),
         pytest.param("version: '2.0'", "version: &x [*x]", 3, "inside itself", id="cycle"),
         pytest.param("version: '2.0'", "version: [", 5, "expected", id="broken"),

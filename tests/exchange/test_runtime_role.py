@@ -40,6 +40,8 @@ ATTACKS = [
     "DELETE FROM audit_state",
     "DELETE FROM audit_cosig",
     "DELETE FROM audit_signer_key",
+    "UPDATE agreement_version SET text = text",
+    "DELETE FROM agreement_step",
     "ALTER TABLE audit_entry DISABLE TRIGGER ALL",
     "DROP TRIGGER guard_entry_update ON audit_entry",
     "CREATE OR REPLACE FUNCTION guard_entry_update() RETURNS trigger LANGUAGE plpgsql"

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from exchange.flows.administer import apply_documents
 from exchange.samples import directory_documents, samples
-from tests.builders import Broker, logged, query
+from tests.builders import Broker, logged, next_version, query
 from tests.invariants.asking import Asked
 from tests.invariants.oracle import FIELDS, SECTIONS, may_leave, may_use
 from tests.invariants.whole_file import whole_file
@@ -161,7 +161,7 @@ def prepared(broker: Broker, situation: Situation) -> str:
         party["org"] = organisation
     limited = ORGANISATIONS[situation.recipient] | situation.limits
     documents = {
-        "agreement": {DRAWN: agreement},
+        "agreement": {DRAWN: next_version(agreement)},
         "organisation": ORGANISATIONS | {situation.recipient: limited},
     }
     broker.services.writer.submit(apply_documents, documents).result()

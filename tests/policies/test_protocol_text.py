@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from policies.agreement_document import SUSPENSION_REASONS, Agreement
 from policies.agreements import Standing
 from policies.legal_references import legal_references, place_of
 from policies.organisations import read_directory
@@ -27,7 +28,12 @@ NAMES = {
 
 
 def told(name: str = "PR-2026-001", **changes: Any) -> Protocol:
-    return protocol(an_agreement(name, **changes), on=TODAY, names=NAMES)
+    return shown(an_agreement(name, **changes))
+
+
+def shown(agreement: Agreement, on: date = TODAY, **more: Any) -> Protocol:
+    stands = how_it_stands(agreement, on=on, names=NAMES)
+    return protocol(agreement, names=NAMES, stands=stands, **more)
 
 
 def everything(shown: Protocol) -> str:
@@ -54,6 +60,7 @@ def test_every_field_precision_operation_and_standing_has_a_dutch_word() -> None
     )
     assert set(words()["operations"]) == set(Operation)
     assert set(words()["standings"]) == {*Standing, "superseded"}
+    assert set(SUSPENSION_REASONS) <= set(words()["reasons"])
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -80,7 +87,7 @@ def test_each_protocol_tells_all_that_its_document_holds(name: str) -> None:
 
 
 def test_a_flow_names_each_field_in_words_and_how_fine_it_may_be() -> None:
-    rows = dict(table(told(), "Gegevens in stroom 2"))
+    rows = {row[0]: row[1] for row in table(told(), "Gegevens in stroom 2")}
 
     assert rows["Identiteit"] == (
         "pseudoniem, voornaam, familienaam, geboortedatum (alleen het jaar)"
@@ -144,18 +151,20 @@ def test_how_it_stands_is_one_sentence(name: str, changes: dict[str, Any], says:
 
 
 def test_a_version_that_was_replaced_says_by_which() -> None:
-    code, sentence = how_it_stands(AGREEMENTS[0], on=TODAY, names=NAMES, replaced_by="2.1")
+    ended: dict[str, Any] = {"on": TODAY, "names": NAMES, "ended_on": date(2026, 5, 3)}
+    old = an_agreement(state="ended")
 
-    assert (code, sentence.partition(".")[0]) == ("superseded", "Vervangen door versie 2")
-    assert "2.1" in sentence
+    code, sentence = how_it_stands(old, **ended, replaced_by="2.1")
+
+    assert code == "superseded"
+    assert sentence.startswith("Vervangen op 3 mei 2026 door versie 2.1.")
+    assert "beëindigd op 3 mei 2026, voor zijn laatste dag" in how_it_stands(old, **ended)[1]
 
 
 def test_what_happened_is_told_in_its_order_with_what_else_is_known() -> None:
     later = (date(2026, 1, 5), "in herziening")
 
-    shown = protocol(AGREEMENTS[5], on=TODAY, names=NAMES, steps=[later])
-
-    rows = table(shown, "Wat er gebeurde")
+    rows = table(shown(AGREEMENTS[5], steps=[later]), "Wat er gebeurde")
     assert rows[0] == ("20 februari 2025", "advies van de toezichthouder: VTC")
     assert rows[-1] == ("5 januari 2026", "in herziening")
     assert len(rows) == 6
@@ -163,8 +172,7 @@ def test_what_happened_is_told_in_its_order_with_what_else_is_known() -> None:
 
 def test_nothing_but_its_standing_depends_on_the_day() -> None:
     for each in AGREEMENTS:
-        today = protocol(each, on=TODAY, names=NAMES)
-        assert today == protocol(each, on=TODAY + timedelta(days=30), names=NAMES)
+        assert shown(each) == shown(each, TODAY + timedelta(days=30))
 
 
 def test_every_rule_of_the_page_of_law_is_in_the_register_with_its_article() -> None:

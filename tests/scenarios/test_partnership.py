@@ -6,7 +6,7 @@ from typing import Any
 
 from exchange.flows.administer import apply_documents
 from exchange.samples import directory_documents, samples
-from tests.builders import Broker, query
+from tests.builders import Broker, next_version, query
 from tests.cases.uniform import reasons
 
 MIDNIGHT = datetime.fromisoformat("2026-12-01T00:00:00+01:00")
@@ -21,7 +21,7 @@ def may_receive(broker: Broker, organisation: str) -> None:
     for flow in agreement["flows"]:
         if "P3" in flow["purposes"] and SAMPLE.holder in flow["from"]:
             flow["to"].append(organisation)
-    documents = {"agreement": {"PR-2026-003": agreement}}
+    documents = {"agreement": {"PR-2026-003": next_version(agreement)}}
     broker.services.writer.submit(apply_documents, documents).result()
 
 

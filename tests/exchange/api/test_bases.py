@@ -14,7 +14,7 @@ from exchange.flows.suspend_bases import suspend_bases
 from exchange.samples import directory_documents, samples
 from policies.bases import Condition, gives
 from policies.vocabulary import Handle, OrganisationId
-from tests.builders import Broker, logged, query
+from tests.builders import Broker, logged, next_version, query
 from tests.cases.uniform import UNKNOWN_ID, assert_uniform, reasons
 
 HOLDER, PARTNER, PURPOSE = "vdab-wvl", "leerwinkel-wvl", "P1"
@@ -85,7 +85,7 @@ def applied(broker: Broker, kind: str, document: dict[str, Any]) -> None:
 def amended(broker: Broker, **legal: Any) -> None:
     """The agreement of holder and partner names something else as its legal basis."""
     before = directory_documents()["agreement"][ARTICLE["agreement"]]
-    applied(broker, "agreement", {**before, "legal": before["legal"] | legal})
+    applied(broker, "agreement", next_version(before, legal=before["legal"] | legal))
 
 
 def bound(broker: Broker, organisation: str, regime: str) -> None:

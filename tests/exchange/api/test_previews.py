@@ -9,7 +9,7 @@ import pytest
 from consent.notices import read_notice
 from exchange.flows.administer import apply_documents, apply_notices
 from exchange.samples import DATA, directory_documents, samples
-from tests.builders import Broker, logged
+from tests.builders import Broker, logged, next_version
 
 SAMPLE = samples()["cl-0002"]
 PARTNER = "leerwinkel-wvl"
@@ -46,7 +46,7 @@ def fetched(broker: Broker, handle: str, recipient: str = PARTNER, purpose: str 
 def agreements(broker: Broker, id: str, **flow: Any) -> None:
     """The agreement applied anew, with these members in each of its flows."""
     body = json.loads(json.dumps(directory_documents()["agreement"][id], default=str))
-    body["flows"] = [each | flow for each in body["flows"]]
+    body = next_version(body, flows=[each | flow for each in body["flows"]])
     broker.services.writer.submit(apply_documents, {"agreement": {id: body}}).result()
 
 

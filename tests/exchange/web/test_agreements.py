@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from consent.content import canonical
 from exchange.flows.administer import apply_documents
 from exchange.samples import directory_documents
+from policies.agreement_text import text_of
 from tests.builders import Broker
 from tests.cases.uniform import assert_uniform
 from tests.exchange.recalling import anybody
@@ -45,11 +47,9 @@ def test_every_agreement_is_a_page_data_and_a_file_and_none_asks_for_a_token(
     for each in listed:
         assert f'href="{each["address"]}"' in page.text
         data = somebody.get(each["address"], headers=DATA).json()
-        assert data["document"] == DOCUMENTS[each["id"]]
-        told = json.dumps(
-            data["document"], sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
-        assert data["sha256"] == hashlib.sha256(told.encode()).hexdigest()
+        assert text_of(data["document"]) == text_of(DOCUMENTS[each["id"]])
+        signed = canonical(text_of(DOCUMENTS[each["id"]]))
+        assert data["sha256"] == hashlib.sha256(signed).hexdigest()
         protocol = somebody.get(each["address"])
         assert data["sha256"] in protocol.text
         assert protocol.text.count("<h1>") == 1

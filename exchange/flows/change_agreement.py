@@ -1,0 +1,97 @@
+"""One act on a framework agreement: advise, sign, publish, activate, review, end, suspend, lift.
+
+It counts in the commit that keeps it: the next decision reads the agreement as it is then.
+"""
+
+from dataclasses import dataclass
+
+from audit.events import AdminChanged
+from exchange.agreement_book import Book, Signature, Version, book_of
+from exchange.agreement_keeping import take
+from exchange.security.agreement_signatures import signer_of_text
+from exchange.security.public_keys import KeyRefused, key_material
+from exchange.transaction import Outcome, Transaction
+from policies.agreement_life import Act, Obstacle, Step, lacking_for_signature
+from policies.agreements import incomplete
+from policies.decision import Refused
+from policies.vocabulary import AgreementId, OrganisationId, Reason
+
+_WITHOUT_ELEMENTS = {Obstacle.INCOMPLETE, Obstacle.NOT_ADVISED}
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementAct:
+    """An act on a version; without one, on the version in use. `jws` is of a signature."""
+
+    agreement: AgreementId
+    version: str | None
+    step: Step
+    jws: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementChanged:
+    """The version (`PR-2026-001/2.0`) and its state after the act."""
+
+    name: str
+    state: str
+
+
+def change_agreement(tx: Transaction, order: AgreementAct) -> Outcome[AgreementChanged]:
+    """Do the act, or say what stands in the way: `details` names it, then what is missing."""
+    step = order.step
+    book = book_of(tx.connection, shard=tx.shard, agreement=order.agreement)
+    version = _version(tx, book, order.version)
+    if book is None or version is None:
+        return _refused("unknown")
+    # A suspension may be told beforehand; all else has happened.
+    if step.on > tx.day and step.act is not Act.SUSPENDED:
+        return _refused("later")
+    made = None
+    if step.act is Act.SIGNED:
+        made = _signature(tx, version, step.by, order.jws or "")
+        if made is None:
+            return _refused("signature")
+    if why := take(tx, book, version, step, made):
+        return _refused(why.value, *_missing(version, step, why))
+    after = book_of(tx.connection, shard=tx.shard, agreement=book.id)
+    now = after.named(version.version) if after else None
+    event = AdminChanged(what="agreement", act=step.act.value, id=version.name)
+    state = "" if now is None else now.agreement.state.value
+    return Outcome(AgreementChanged(version.name, state), (event,))
+
+
+def _version(tx: Transaction, book: Book | None, version: str | None) -> Version | None:
+    if book is None:
+        return None
+    return book.current(tx.day) if version is None else book.named(version)
+
+
+def _signature(
+    tx: Transaction, version: Version, party: OrganisationId, jws: str
+) -> Signature | None:
+    """The signature, if a machine of that party that may come in now has its key."""
+    signer = signer_of_text(jws, version.text, tx.at)
+    for each in tx.directory.applications.values():
+        if each.organisation != party or not each.live(tx.now):
+            continue
+        try:
+            known = key_material(each.key)[2]
+        except KeyRefused:
+            continue
+        if signer == known:
+            return Signature(jws, known, each.id)
+    return None
+
+
+def _missing(version: Version, step: Step, why: Obstacle) -> tuple[str, ...]:
+    if why not in _WITHOUT_ELEMENTS:
+        return ()
+    agreement = version.agreement
+    asked = lacking_for_signature if step.act is Act.SIGNED else incomplete
+    return tuple(f"{element} ({rule})" for element, rule in asked(agreement))
+
+
+def _refused(*details: str) -> Outcome[AgreementChanged]:
+    reason = Reason.CONTENT_REFUSED
+    return Outcome(Refused(reason, told=reason, details=details))
