@@ -18,7 +18,7 @@ from policies.agreement_life import Act, Step
 from policies.protocol import Protocol
 from policies.protocol_text import how_it_stands, protocol
 from policies.protocol_words import word
-from policies.vocabulary import BROKER, AgreementId
+from policies.vocabulary import BROKER
 
 _OF_ALL = frozenset({Act.SUSPENDED, Act.LIFTED})
 """What is done to an agreement whatever its version."""
@@ -118,17 +118,12 @@ class Entry:
 
 
 def entries(
-    connection: Connection,
-    directory: Directory,
-    *,
-    shard: int,
-    on: date,
-    agreement: AgreementId | None = None,
+    connection: Connection, directory: Directory, *, shard: int, on: date
 ) -> Mapping[str, Entry]:
-    """Every agreement, or the one, by its id, as it stands on a day."""
+    """Every agreement by its id, as it stands on a day."""
     names = {**directory.names, BROKER: word("acts", "broker")}
     found = {}
-    for id, book in books(connection, shard=shard, agreement=agreement).items():
+    for id, book in books(connection, shard=shard).items():
         current = book.current(on).version
         editions = tuple(Edition(each, book, on, names) for each in reversed(book.versions))
         (now,) = (each for each in editions if each.version == current)

@@ -92,6 +92,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.following = Following(services)
+    app.state.register = agreements.Register(services)
     # Where another authorisation server is set, ours is not there at all.
     ours = () if services.settings.token_issuer else (tokens,)
     for part in (

@@ -7,6 +7,7 @@ each version keeps its address.
 import base64
 import hashlib
 from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any
@@ -19,7 +20,6 @@ from sqlalchemy import Connection
 
 from consent.belgian_time import day_of, instant
 from exchange.agreement_register import Edition, Entry, entries
-from exchange.api.dependencies import RequestServices
 from exchange.api.negotiation import liked_best
 from exchange.problems import NOT_AVAILABLE, RequestRefused
 from exchange.services import SHARD, Services
@@ -27,7 +27,6 @@ from exchange.web.protocol_pdf import Pdf, protocol_pdf
 from policies.agreements import Standing
 from policies.protocol_text import SUPERSEDED
 from policies.protocol_words import word
-from policies.vocabulary import AgreementId
 
 router = APIRouter(tags=["pages"])
 
@@ -40,9 +39,9 @@ Part = Annotated[str, Path(max_length=100)]
 
 
 @router.api_route("/agreements", methods=["GET", "HEAD"])
-async def get_agreements(request: Request, services: RequestServices) -> Response:
+async def get_agreements(request: Request) -> Response:
     """Every agreement in its newest version: as a page, or as data."""
-    register = await _register(services)
+    register = await _entries(request)
     listed = [_line(each.current) for each in register.values()]
     if liked_best(request, "accept", (HTML, JSON)) == JSON:
         return _kept(request, to_json({"agreements": listed}), JSON)
@@ -55,42 +54,58 @@ async def get_agreements(request: Request, services: RequestServices) -> Respons
 
 
 @router.api_route("/agreements/{agreement}", methods=["GET", "HEAD"])
-async def get_agreement(agreement: Part, request: Request, services: RequestServices) -> Response:
+async def get_agreement(agreement: Part, request: Request) -> Response:
     """The version in use of one agreement: as a page, as data or as a PDF."""
-    entry = await _entry(services, agreement)
+    entry = await _entry(request, agreement)
     return await _one(request, entry, entry.current)
 
 
 @router.api_route("/agreements/{agreement}/versions/{version}", methods=["GET", "HEAD"])
-async def get_version(
-    agreement: Part, version: Part, request: Request, services: RequestServices
-) -> Response:
+async def get_version(agreement: Part, version: Part, request: Request) -> Response:
     """One version, at the address that it keeps: as a page, as data or as a PDF."""
-    entry = await _entry(services, agreement)
+    entry = await _entry(request, agreement)
     return await _one(request, entry, _edition(entry, version))
 
 
 @router.api_route("/agreements/{agreement}/versions/{version}/pdf", methods=["GET", "HEAD"])
-async def get_version_pdf(
-    agreement: Part, version: Part, request: Request, services: RequestServices
-) -> Response:
+async def get_version_pdf(agreement: Part, version: Part, request: Request) -> Response:
     """One version as a PDF, for whoever follows a link."""
-    edition = _edition(await _entry(services, agreement), version)
+    edition = _edition(await _entry(request, agreement), version)
     return _file(request, await _pdf(edition))
 
 
-async def _register(services: Services, id: str | None = None) -> Mapping[str, Entry]:
-    def look(connection: Connection) -> Mapping[str, Entry]:
-        directory = services.reads_directory.current(connection)
-        today = day_of(instant(services.clock()))
-        one = None if id is None else AgreementId(id)
-        return entries(connection, directory, shard=SHARD, on=today, agreement=one)
+class Register:
+    """The register as it stands now; what was read last is kept for as long as it is true.
 
-    return await services.reader.run(look)
+    Anybody may ask, as often as they like, and to read it all costs twenty times a look.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._last: tuple[tuple[int, date], Mapping[str, Entry]] | None = None
+
+    async def entries(self) -> Mapping[str, Entry]:
+        """Every agreement by its id, as it stands on this Belgian day."""
+        return await self._services.reader.run(self._look)
+
+    def _look(self, connection: Connection) -> Mapping[str, Entry]:
+        directory = self._services.reads_directory.current(connection)
+        today = day_of(instant(self._services.clock()))
+        last, now = self._last, (directory.version, today)
+        if last is not None and last[0] == now:
+            return last[1]
+        found = entries(connection, directory, shard=SHARD, on=today)
+        self._last = now, found
+        return found
 
 
-async def _entry(services: Services, id: str) -> Entry:
-    found = (await _register(services, id)).get(id)
+async def _entries(request: Request) -> Mapping[str, Entry]:
+    register: Register = request.app.state.register
+    return await register.entries()
+
+
+async def _entry(request: Request, id: str) -> Entry:
+    found = (await _entries(request)).get(id)
     if found is None:
         raise RequestRefused(NOT_AVAILABLE)
     return found

@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import json
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -10,8 +12,12 @@ from fastapi.testclient import TestClient
 
 from consent.content import canonical
 from exchange.flows.administer import apply_documents
+from exchange.flows.change_agreement import AgreementAct, change_agreement
 from exchange.samples import directory_documents
+from policies.agreement_life import Act, Step
 from policies.agreement_text import text_of
+from policies.decision import Refused
+from policies.vocabulary import AgreementId, OrganisationId
 from tests.builders import Broker
 from tests.cases.uniform import assert_uniform
 from tests.exchange.recalling import anybody
@@ -156,9 +162,40 @@ def test_it_shows_functions_and_no_token_of_a_caller_changes_it(broker: Broker) 
     )
 
 
-def test_the_page_shows_what_the_document_says_at_this_moment(broker: Broker) -> None:
-    applied(broker, suspended={"on": "2026-11-01", "by": "vdab-wvl", "reason_code": "unlawful_use"})
+def test_each_version_keeps_its_address_and_says_what_became_of_it(broker: Broker) -> None:
+    somebody = anybody(broker)
+    before = somebody.get("/agreements/PR-2026-001", headers=DATA).json()
 
-    text = shown(anybody(broker), "PR-2026-001")
+    applied(broker, version="2.1", valid_from="2026-11-01")
 
-    assert "Opgeschort sinds 1 november 2026 door VDAB West-Vlaanderen" in text
+    now = somebody.get("/agreements/PR-2026-001", headers=DATA).json()
+    old = somebody.get(before["address"], headers=DATA).json()
+    assert [each["version"] for each in now["versions"]] == ["2.1", "2.0"]
+    assert (now["version"], now["standing"]) == ("2.1", "in force")
+    assert (old["version"], old["standing"]) == ("2.0", "superseded")
+    assert old["stands"].startswith("Vervangen op 2 november 2026 door versie 2.1.")
+    assert text_of(old["document"]) == text_of(DOCUMENTS["PR-2026-001"])
+    assert old["sha256"] == before["sha256"]
+    page = somebody.get(before["address"]).text
+    assert "beëindigd: een nieuwe versie kwam in gebruik" in page
+    assert 'href="/agreements/PR-2026-001/versions/2.1"' in page
+
+
+def test_a_suspension_that_was_lifted_stays_in_the_story(broker: Broker) -> None:
+    suspended = Step(
+        act=Act.SUSPENDED,
+        on=date(2026, 11, 1),
+        by=OrganisationId("vdab-wvl"),
+        reason="under_review",
+    )
+    lifted = replace(suspended, act=Act.LIFTED, on=date(2026, 11, 2))
+    for step in (suspended, lifted):
+        order = AgreementAct(AgreementId("PR-2026-001"), None, step)
+        done = broker.services.writer.submit(change_agreement, order).result().value
+        assert not isinstance(done, Refused)
+        text = shown(anybody(broker), "PR-2026-001")
+        assert "opgeschort door VDAB West-Vlaanderen: een lopend onderzoek" in text
+        assert ("Opgeschort sinds 1 november 2026" in text) is (step is suspended)
+
+    assert "opschorting opgeheven door VDAB West-Vlaanderen" in text
+    assert "Van kracht." in text
