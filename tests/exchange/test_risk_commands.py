@@ -11,7 +11,7 @@ from exchange.settings import Settings
 from policies.risk_analysis import TO_FILL_IN
 from tests.exchange.console import Overdracht, command_line
 
-pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 
 FILE = "PR-2026-001-leerwinkel-vdab.yaml"
 PEOPLE: dict[str, Any] = {
@@ -30,9 +30,9 @@ def overdracht(
     return command_line(settings, monkeypatch, capsys)
 
 
-def special(folder: Path) -> Path:
+def special(folder: Path, version: str = "3.0") -> Path:
     """A folder with one agreement, in a new version that lets health go for P1."""
-    document = directory_documents()["agreement"]["PR-2026-001"] | {"version": "3.0"}
+    document = directory_documents()["agreement"]["PR-2026-001"] | {"version": version}
     document["flows"][0]["extra_fields"] = ["health.functional_limits"]
     folder.mkdir()
     (folder / FILE).write_text(yaml.safe_dump(document, allow_unicode=True), "utf-8")
@@ -64,6 +64,7 @@ def test_the_form_is_written_filled_in_and_registered_and_then_the_agreement_cou
     changed = overdracht("dpia", "apply", form)
     listed = overdracht("dpia", "list", "--json")
     used = overdracht("agreements", "apply", tmp_path / "new", "--json")
+    later = overdracht("agreements", "apply", special(tmp_path / "later", "3.1"), "--json")
 
     assert (written.code, empty.code) == (0, 2)
     assert "date: is not a date" in empty.words
@@ -80,9 +81,11 @@ def test_the_form_is_written_filled_in_and_registered_and_then_the_agreement_cou
     assert [each["analysis"] for each in listed.json["analyses"]] == ["P1/1.0"]
     assert "activated" in applied.words
     assert (used.json["changed"], used.json["untaken"], used.json["incomplete"]) == (1, {}, {})
+    assert (later.json["changed"], later.json["untaken"]) == (1, {})
     assert "Leerwinkel" in str(document["description"])
 
 
+@SQLITE
 def test_a_purpose_that_uses_nothing_special_or_is_none_has_no_form(
     overdracht: Overdracht, tmp_path: Path
 ) -> None:
@@ -104,6 +107,7 @@ def test_a_purpose_that_uses_nothing_special_or_is_none_has_no_form(
         pytest.param("version: '2.0'", "version: [", 5, "expected", id="broken"),
     ],
 )
+@SQLITE
 def test_an_agreement_that_can_not_be_is_refused_with_its_line_and_nothing_is_kept(
     overdracht: Overdracht, tmp_path: Path, old: str, new: str, line: int, says: str
 ) -> None:

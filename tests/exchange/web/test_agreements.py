@@ -25,7 +25,7 @@ from tests.exchange.recalling import anybody
 DOCUMENTS = directory_documents()["agreement"]
 DATA, FILE = {"Accept": "application/json"}, {"Accept": "application/pdf"}
 
-pytestmark = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 
 
 def applied(broker: Broker, **changes: Any) -> None:
@@ -40,6 +40,7 @@ def shown(somebody: TestClient, id: str) -> str:
     return somebody.get(f"/agreements/{id}").text
 
 
+@SQLITE
 def test_every_agreement_is_a_page_data_and_a_file_and_none_asks_for_a_token(
     broker: Broker,
 ) -> None:
@@ -68,6 +69,7 @@ def test_every_agreement_is_a_page_data_and_a_file_and_none_asks_for_a_token(
         assert somebody.get(data["address"], headers=FILE).content == file.content
 
 
+@SQLITE
 def test_what_ended_or_was_suspended_is_kept_and_says_since_when_and_by_whom(
     broker: Broker,
 ) -> None:
@@ -88,6 +90,7 @@ def test_what_ended_or_was_suspended_is_kept_and_says_since_when_and_by_whom(
     assert list(standings.values()) == ["in force"] * 7 + ["ended", "incomplete", "suspended"]
 
 
+@SQLITE
 def test_a_page_runs_nothing_loads_nothing_and_may_be_kept_for_a_minute(broker: Broker) -> None:
     somebody = anybody(broker)
     for path in ("/agreements", "/agreements/PR-2026-003"):
@@ -114,6 +117,7 @@ def test_a_page_runs_nothing_loads_nothing_and_may_be_kept_for_a_minute(broker: 
         assert head.headers == page.headers
 
 
+@SQLITE
 def test_who_asks_for_what_there_is_not_learns_nothing(broker: Broker) -> None:
     somebody = anybody(broker)
     for path in (
@@ -125,6 +129,7 @@ def test_who_asks_for_what_there_is_not_learns_nothing(broker: Broker) -> None:
         assert_uniform(somebody.get(path))
 
 
+@SQLITE
 def test_what_parties_wrote_is_shown_and_never_run(broker: Broker) -> None:
     somebody, hostile = anybody(broker), '"><script>alert(1)</script>#panic("x")$1'
     party = DOCUMENTS["PR-2026-001"]["parties"][0]
@@ -139,6 +144,7 @@ def test_what_parties_wrote_is_shown_and_never_run(broker: Broker) -> None:
     assert somebody.get("/agreements/PR-2026-001", headers=FILE).content.startswith(b"%PDF-1.7")
 
 
+@SQLITE
 def test_the_file_is_the_same_whenever_it_is_made_and_can_be_read_aloud(broker: Broker) -> None:
     from exchange.web import protocol_pdf  # noqa: PLC0415 - its memory is emptied below
 
@@ -155,6 +161,7 @@ def test_the_file_is_the_same_whenever_it_is_made_and_can_be_read_aloud(broker: 
     assert b"OCMW Kortrijk - VDAB West-Vlaanderen - Leerwinkel (joint cases)" in first
 
 
+@SQLITE
 def test_it_shows_functions_and_no_token_of_a_caller_changes_it(broker: Broker) -> None:
     assert (
         broker.as_("vdab-wvl").get("/agreements/PR-2026-001").content
@@ -181,6 +188,7 @@ def test_each_version_keeps_its_address_and_says_what_became_of_it(broker: Broke
     assert 'href="/agreements/PR-2026-001/versions/2.1"' in page
 
 
+@SQLITE
 def test_a_suspension_that_was_lifted_stays_in_the_story(broker: Broker) -> None:
     suspended = Step(
         act=Act.SUSPENDED,
