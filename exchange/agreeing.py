@@ -9,17 +9,18 @@ from datetime import date
 from typing import Any
 
 from consent.belgian_time import day_of, instant, time_of
-from exchange.agreement_book import Book, Taken, Version, book_of, books
+from exchange.agreement_book import Book, Taken, Version, book_of, books, canonical_text
 from exchange.agreement_files import AgreementRefused, fitting
 from exchange.flows.apply_agreements import AgreementDocuments, apply_agreements
 from exchange.flows.change_agreement import AgreementAct, change_agreement
 from exchange.flows.keep_agreements import to_review
 from exchange.operations import Line, OperationRefused
-from exchange.security.agreement_signatures import signer_of_text
+from exchange.security.agreement_signatures import signable, signer_of_text
 from exchange.services import SHARD, Services
 from exchange.settings import Profile
 from policies.agreement_document import SUSPENSION_REASONS
 from policies.agreement_life import THE_BROKER, Act, Step
+from policies.agreement_text import text_of
 from policies.agreements import incomplete
 from policies.decision import Refused
 from policies.vocabulary import AgreementId, OrganisationId
@@ -57,6 +58,10 @@ def agreements_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[L
             agreement = fitting(document, known.organisations, lines.get(name))
         except AgreementRefused as error:
             raise OperationRefused(f"{name} does not fit: {error}") from None
+        if not signable(canonical_text(text_of(document))[0]):
+            raise OperationRefused(
+                f"{name} does not fit: it is longer than 60,000 bytes, or not in Unicode form NFC"
+            )
         if agreement.version is None or (agreement.id, agreement.version) in seen:
             why = "is in two files" if agreement.version else "has no version"
             raise OperationRefused(f"{name} does not fit: this version of {agreement.id} {why}")

@@ -24,7 +24,7 @@ from sqlmodel import Field, SQLModel, col
 
 from consent.content import canonical
 from exchange.directory import documents
-from policies.agreement_life import LIVE, Act, Life, Step, lived
+from policies.agreement_life import Act, Life, Step, lived
 from policies.agreement_text import filled, read_text
 from policies.agreements import Agreement, Standing, standing
 from policies.risk_analysis import RISK_ANALYSIS, Analysed, analysed_in
@@ -114,7 +114,10 @@ class Taken:
 
 @dataclass(frozen=True)
 class Version:
-    """One version: its text (canonical JSON, named by `hash`), its steps, and how it stands."""
+    """One version: its text (canonical JSON, named by `hash`), its steps, and how it stands.
+
+    `felt`: its own steps, and every suspension of the agreement and its lifting.
+    """
 
     id: AgreementId
     version: str
@@ -123,7 +126,13 @@ class Version:
     hash: str
     kept_at: int
     steps: tuple[Taken, ...]
-    life: Life
+    felt: tuple[Step, ...]
+    analysed: Analysed = frozenset()
+
+    @cached_property
+    def life(self) -> Life:
+        """What the steps make of the text."""
+        return lived(read_text(json.loads(self.text), self.analysed), self.felt)
 
     @property
     def name(self) -> str:
@@ -143,7 +152,8 @@ class Version:
     @property
     def live(self) -> bool:
         """Whether it came into use and has not ended."""
-        return self.life.agreement.state in LIVE
+        done = {each.step.act for each in self.steps}
+        return Act.ACTIVATED in done and Act.ENDED not in done
 
     def standing(self, on: date) -> Standing:
         """What it is worth on a day."""
@@ -160,7 +170,8 @@ class Book:
 
     def current(self, on: date) -> Version:
         """The newest that is in use on a day; the newest of all, when none is."""
-        return max(self.versions, key=lambda each: (_begun(each, on), each.ordinal))
+        newest_first = self.versions[::-1]
+        return next((each for each in newest_first if _begun(each, on)), newest_first[0])
 
     def named(self, version: str) -> Version | None:
         return next((each for each in self.versions if each.version == version), None)
@@ -244,9 +255,11 @@ def _versions(
     for row in rows:
         mine = tuple(each for each in steps if each.version == row.version)
         # A suspension is of the agreement: a new version does not escape it.
-        felt = (each.step for each in steps if each in mine or each.step.act in _OF_ALL)
-        life = lived(read_text(json.loads(row.text), analysed), felt)
-        yield Version(id, row.version, row.ordinal, row.text, row.hash, row.kept_at, mine, life)
+        felt = tuple(
+            each.step for each in steps if each.version == row.version or each.step.act in _OF_ALL
+        )
+        kept = (row.version, row.ordinal, row.text, row.hash, row.kept_at)
+        yield Version(id, *kept, mine, felt, analysed)
 
 
 def _begun(version: Version, on: date) -> bool:

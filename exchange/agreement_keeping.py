@@ -67,14 +67,14 @@ def planned(
 
     Raises `UnfitDocument` for one that is no agreement, or has no version.
     """
-    known = books(tx.connection, shard=tx.shard)
     plans = []
     for each in documents:
         document = json.loads(json.dumps(each, default=str))
         agreement = read_agreement(document)
         if agreement.version is None:
             raise UnfitDocument("version", "is missing")
-        text, book = text_of(document), known.get(agreement.id)
+        text = text_of(document)
+        book = book_of(tx.connection, shard=tx.shard, agreement=agreement.id)
         before = book.named(agreement.version) if book else None
         if before and (where := unlike(json.loads(before.text), text)):
             return TextChanged(before.name, where)
@@ -135,13 +135,19 @@ def _registration(
     life = before.life if before else Life(read_text(text, tx.directory.analysed))
     told, untaken = [], []
     for step in _untold(tx, agreement, before):
-        why = obstacle(life, step)
+        why = _too_early(tx, step) or obstacle(life, step)
         if why is None:
             life = taken(life, step)
             told.append(step)
         elif why is not Obstacle.ALREADY:
             untaken.append((step.act.value, str(step.by), why.value))
     return Registration(agreement, text, before is None, tuple(told), tuple(untaken))
+
+
+def _too_early(tx: Transaction, step: Step) -> Obstacle | None:
+    # A first day and a suspension may lie ahead; all else has happened.
+    may = step.act in {Act.ACTIVATED, Act.SUSPENDED} or step.on <= tx.day
+    return None if may else Obstacle.LATER
 
 
 def _untold(tx: Transaction, agreement: Agreement, before: Version | None) -> Iterator[Step]:

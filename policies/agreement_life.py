@@ -55,6 +55,7 @@ class Obstacle(StrEnum):
     SETTLED = "settled"
     ALREADY = "already"
     NOT_IMPOSED_BY_IT = "not_imposed_by_it"
+    LATER = "later"
     OVER = "over"
     SUPERSEDED = "superseded"
     ENDED = "ended"

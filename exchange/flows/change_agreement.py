@@ -3,7 +3,9 @@
 It counts in the commit that keeps it: the next decision reads the agreement as it is then.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from audit.events import AdminChanged
 from exchange.agreement_book import Book, Signature, Version, book_of
@@ -46,7 +48,7 @@ def change_agreement(tx: Transaction, order: AgreementAct) -> Outcome[AgreementC
         return _refused("unknown")
     # A suspension may be told beforehand; all else has happened.
     if step.on > tx.day and step.act is not Act.SUSPENDED:
-        return _refused("later")
+        return _refused(Obstacle.LATER.value)
     made = None
     if step.act is Act.SIGNED:
         made = _signature(tx, version, step.by, order.jws or "")
@@ -75,13 +77,17 @@ def _signature(
     for each in tx.directory.applications.values():
         if each.organisation != party or not each.live(tx.now):
             continue
-        try:
-            known = key_material(each.key)[2]
-        except KeyRefused:
-            continue
-        if signer == known:
-            return Signature(jws, known, each.id)
+        for jwk in (each.key, each.former):
+            if jwk and each.key_named(str(jwk["kid"]), tx.now) and signer == _thumbprint(jwk):
+                return Signature(jws, signer, each.id)
     return None
+
+
+def _thumbprint(jwk: Mapping[str, Any]) -> str:
+    try:
+        return key_material(jwk)[2]
+    except KeyRefused:
+        return ""
 
 
 def _missing(version: Version, step: Step, why: Obstacle) -> tuple[str, ...]:

@@ -11,11 +11,21 @@ from exchange.security.base64url import encoded
 from exchange.security.contexts import AGREEMENT
 from exchange.security.jose_profile import InvalidToken, sign_detached, verify_bearing_key
 from exchange.security.signing_keys import Signer
+from exchange.security.strict_json import NotJson, read_json
 
 
 def sign_text(text: str, signer: Signer) -> str:
     """The signature of who has this key, under the canonical text of a version."""
     return sign_detached(AGREEMENT, text.encode(), signer)
+
+
+def signable(text: str) -> bool:
+    """Whether a signature under this text could ever be read back."""
+    try:
+        read_json(text.encode(), max_bytes=AGREEMENT.max_claims, max_depth=AGREEMENT.max_depth)
+    except NotJson:
+        return False
+    return True
 
 
 def signer_of_text(jws: str, text: str, at: datetime) -> str | None:

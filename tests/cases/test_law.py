@@ -29,6 +29,7 @@ TOUCHED = {
     "gdpr-tell-recipients",
     "gdpr-portability",
     "gdpr-object",
+    "gdpr-dpo",
     "gdpr-dpia",
     "be-ksz-deliberation",
     "vl-egov-mandate",

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from exchange.security import contexts
 from exchange.security.contexts import (
     ACCESS_TOKEN,
     RECEIPT,
@@ -182,3 +183,10 @@ def test_a_time_is_a_second_between_1970_and_the_year_10000(
         with pytest.raises(InvalidToken) as refusal:
             read(token)
         assert refusal.value.reason == fault
+
+
+def test_every_token_says_when_it_was_made_but_for_a_signature_under_an_agreement() -> None:
+    known = [each for each in vars(contexts).values() if isinstance(each, Context)]
+
+    assert [each.name for each in known if "iat" not in each.required] == ["framework-agreement"]
+    assert len(known) > 10
