@@ -159,3 +159,11 @@ def test_a_finding_says_where_what_and_which_article() -> None:
         " Algemene verordening gegevensbescherming, Verordening (EU) 2016/679, artikel 5, lid 2, en"
         " artikel 24)"
     )
+
+
+def test_what_is_only_counted_needs_no_field_of_its_purpose() -> None:
+    counted = FLOW | {"purposes": ["P7"], "sections": ["outc"], "extra_fields": []}
+
+    found = contradictions(an_agreement(flows=[counted]), KNOWN)
+
+    assert "of no use" not in " ".join(map(str, found))

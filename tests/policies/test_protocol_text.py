@@ -185,3 +185,10 @@ def test_every_rule_of_the_page_of_law_is_in_the_register_with_its_article() -> 
         assert legal_references()[key].place.endswith(legal_references()[key].article)
     assert place_of("vl-egov-protocol").endswith("artikel 8, § 1")
     assert place_of("no-such-key") == "no-such-key"
+
+
+def test_a_place_that_nobody_checked_says_so() -> None:
+    checked = {"basis_of_communication": ["vl-egov-mandate"], "basis_of_collection": ["gdpr-basis"]}
+
+    assert "nagelezen door een functionaris: vl-egov-protocol." in everything(told())
+    assert "nagelezen" not in everything(told(legal=checked))

@@ -151,3 +151,8 @@ def test_who_advised_against_it_is_heard_by_a_refusal() -> None:
     refused = {"outcome": "refused", "on": "2026-10-06", "function": "algemeen coördinator"}
 
     assert not read_risk_analysis(completed(dpo_advice=_NEGATIVE, decision=refused)).approved
+
+
+def test_there_is_no_form_for_what_is_no_purpose() -> None:
+    with pytest.raises(KeyError):
+        risk_template("P90", AGREEMENTS, {})

@@ -70,3 +70,4 @@ def test_each_part_of_a_text_has_its_line() -> None:
     assert line_at(lines, "flows[1].c.e[2].f") == 6
     assert line_at(lines, "nothing.here") == 1
     assert line_at({}, "a") is None
+    assert lines_of("") == {}
