@@ -8,10 +8,10 @@ PACKAGES := adapters audit consent exchange policies
 
 install: .venv/installed
 
-.venv/installed: requirements/runtime.txt requirements/postgres.txt requirements/pkcs11.txt requirements/dev.txt pyproject.toml
+.venv/installed: requirements/runtime.txt requirements/postgres.txt requirements/pkcs11.txt requirements/pdf.txt requirements/dev.txt pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/runtime.txt -r requirements/postgres.txt -r requirements/pkcs11.txt -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/runtime.txt -r requirements/postgres.txt -r requirements/pkcs11.txt -r requirements/pdf.txt -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -43,6 +43,6 @@ format: install
 	$(BIN)/ruff check --fix .
 
 lock: install
-	cd requirements && for each in runtime postgres pkcs11 dev; do \
+	cd requirements && for each in runtime postgres pkcs11 pdf dev; do \
 	  ../$(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 	    --no-emit-find-links --no-header --strip-extras --output-file $$each.txt $$each.in; done

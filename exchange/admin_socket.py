@@ -21,6 +21,7 @@ from exchange import (
     operations,
     registering,
     reporting,
+    risk_analyses,
     simulations,
 )
 from exchange.observability import log
@@ -36,6 +37,7 @@ VERBS = {
     **simulations.VERBS,
     **agreement_views.VERBS,
     **applying_rules.VERBS,
+    **risk_analyses.VERBS,
 }
 _LONGEST = 64 * 1024 * 1024
 

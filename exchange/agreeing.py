@@ -4,12 +4,13 @@ One function a verb, as in `operations`: plain JSON in, one result out.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
 from consent.belgian_time import day_of, instant, time_of
 from exchange.agreement_book import Book, Taken, Version, book_of, books, canonical_text
+from exchange.agreement_files import AgreementRefused, fitting
 from exchange.flows.apply_agreements import AgreementDocuments, apply_agreements
 from exchange.flows.change_agreement import AgreementAct, change_agreement
 from exchange.flows.keep_agreements import to_review
@@ -21,9 +22,8 @@ from exchange.suppositions import asked_more
 from policies.agreement_document import SUSPENSION_REASONS
 from policies.agreement_life import THE_BROKER, Act, Step
 from policies.agreement_text import text_of
-from policies.agreements import incomplete, read_agreement
+from policies.agreements import incomplete
 from policies.decision import Refused
-from policies.documents import UnfitDocument
 from policies.vocabulary import AgreementId, OrganisationId
 
 _WORDS = {
@@ -53,10 +53,11 @@ def agreements_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[L
     """Keep the agreements in `documents`; one that is not complete is kept and not in force."""
     lacking: dict[str, list[str]] = {}
     seen: set[tuple[str, str | None]] = set()
+    known, lines = services.directory(), asked.get("lines") or {}
     for name, document in asked["documents"].items():
         try:
-            agreement = read_agreement(document)
-        except UnfitDocument as error:
+            agreement = fitting(document, known.organisations, lines.get(name))
+        except AgreementRefused as error:
             raise OperationRefused(f"{name} does not fit: {error}") from None
         if not signable(canonical_text(text_of(document))[0]):
             raise OperationRefused(
@@ -66,7 +67,7 @@ def agreements_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[L
             why = "is in two files" if agreement.version else "has no version"
             raise OperationRefused(f"{name} does not fit: this version of {agreement.id} {why}")
         seen.add((agreement.id, agreement.version))
-        if missing := incomplete(agreement):
+        if missing := incomplete(replace(agreement, analysed=known.analysed)):
             lacking[agreement.id] = [f"{element} ({source})" for element, source in missing]
     two = services.settings.profile is Profile.PRODUCTION
     order = AgreementDocuments(tuple(asked["documents"].values()), asked.get("operator"), two)

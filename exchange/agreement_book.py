@@ -23,9 +23,11 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel, col
 
 from consent.content import canonical
+from exchange.directory import documents
 from policies.agreement_life import Act, Life, Step, lived
 from policies.agreement_text import filled, read_text
 from policies.agreements import Agreement, Standing, standing
+from policies.risk_analysis import RISK_ANALYSIS, Analysed, analysed_in
 from policies.vocabulary import AgreementId, OrganisationId
 
 Acts: TypeAlias = Sequence[tuple[tuple[AgreementId, str], Act]]
@@ -125,11 +127,12 @@ class Version:
     kept_at: int
     steps: tuple[Taken, ...]
     felt: tuple[Step, ...]
+    analysed: Analysed = frozenset()
 
     @cached_property
     def life(self) -> Life:
         """What the steps make of the text."""
-        return lived(read_text(json.loads(self.text)), self.felt)
+        return lived(read_text(json.loads(self.text), self.analysed), self.felt)
 
     @property
     def name(self) -> str:
@@ -193,8 +196,9 @@ def books(
     found: dict[str, list[Any]] = {}
     for row in connection.execute(versions.order_by(named, counted)):
         found.setdefault(row.agreement, []).append(row)
+    analysed = analysed_in(documents(connection, shard=shard, kind=RISK_ANALYSIS).values())
     return {
-        AgreementId(id): _book(AgreementId(id), rows, taken.get(id, []))
+        AgreementId(id): _book(AgreementId(id), rows, taken.get(id, []), analysed)
         for id, rows in found.items()
     }
 
@@ -241,18 +245,21 @@ def _of(
     return rows if agreement is None else rows.where(col(table.agreement) == agreement)
 
 
-def _book(id: AgreementId, rows: list[Any], steps: list[Taken]) -> Book:
-    return Book(id, tuple(_versions(id, rows, steps)), len(steps))
+def _book(id: AgreementId, rows: list[Any], steps: list[Taken], analysed: Analysed) -> Book:
+    return Book(id, tuple(_versions(id, rows, steps, analysed)), len(steps))
 
 
-def _versions(id: AgreementId, rows: list[Any], steps: list[Taken]) -> Iterator[Version]:
+def _versions(
+    id: AgreementId, rows: list[Any], steps: list[Taken], analysed: Analysed
+) -> Iterator[Version]:
     for row in rows:
         mine = tuple(each for each in steps if each.version == row.version)
         # A suspension is of the agreement: a new version does not escape it.
         felt = tuple(
             each.step for each in steps if each.version == row.version or each.step.act in _OF_ALL
         )
-        yield Version(id, row.version, row.ordinal, row.text, row.hash, row.kept_at, mine, felt)
+        kept = (row.version, row.ordinal, row.text, row.hash, row.kept_at)
+        yield Version(id, *kept, mine, felt, analysed)
 
 
 def _begun(version: Version, on: date) -> bool:

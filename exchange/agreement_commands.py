@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from exchange.agreement_files import AgreementRefused, fitting, plain_and_lines
 from exchange.security.agreement_signatures import sign_text
 from exchange.security.public_keys import KeyRefused
 from exchange.security.signing_keys import signer_from_jwk
 from exchange.terminal import Json, done, print_json, say, stop, tell_asked
-from policies.agreements import incomplete, read_agreement
-from policies.documents import UnfitDocument
-from policies.yaml_files import InvalidYaml, read_yaml
+from policies.agreements import incomplete
+from policies.yaml_files import InvalidYaml
 
 agreements = typer.Typer(no_args_is_help=True, help="The agreements between organisations.")
 
@@ -41,8 +41,13 @@ def agreements_apply(
     version that is kept never gets another text: a new text is a new version.
     """
     files = sorted(folder.glob("*.yaml")) or stop(f"there is no *.yaml in {folder}")
-    documents = {path.name: _yaml(path) for path in files}
-    result = done("agreements apply", {"documents": documents, "operator": operator or None})
+    read = {path.name: _yaml(path) for path in files}
+    asked = {
+        "documents": {name: document for name, (document, _) in read.items()},
+        "lines": {name: lines for name, (_, lines) in read.items()},
+        "operator": operator or None,
+    }
+    result = done("agreements apply", asked)
     if as_json:
         print_json(result)
         return
@@ -66,9 +71,10 @@ def agreements_check(
 
     Keeps nothing. Exit code 1 when something is missing.
     """
+    document, lines = _yaml(file)
     try:
-        missing = incomplete(read_agreement(_yaml(file)))
-    except UnfitDocument as error:
+        missing = incomplete(fitting(document, {}, lines))
+    except AgreementRefused as error:
         stop(f"{file} does not fit: {error}")
     if as_json:
         found = [{"element": element, "rule": rule} for element, rule in missing]
@@ -273,8 +279,8 @@ def _tell(found: Mapping[str, Any]) -> None:
         say(f"  version {each['version']}: {each['state']}, {each['standing']}")
 
 
-def _yaml(path: Path) -> Any:
+def _yaml(path: Path) -> tuple[Any, dict[str, int]]:
     try:
-        return json.loads(json.dumps(read_yaml(path.read_bytes()), default=str))
-    except (InvalidYaml, ValueError, OSError):
-        stop(f"{path} is no YAML that can be read: UTF-8, no member twice, plain values only")
+        return plain_and_lines(path.read_bytes())
+    except (InvalidYaml, ValueError, OSError) as error:
+        stop(f"{path} is no YAML that can be read: {error}")

@@ -80,7 +80,7 @@ def planned(
             return TextChanged(before.name, where)
         # A suspension is of the agreement: a version that is new is held by it too.
         holds = book.versions[-1].life.holds if book else ()
-        life = before.life if before else Life(read_text(text), holds)
+        life = before.life if before else Life(read_text(text, tx.directory.analysed), holds)
         plans.append(_registration(tx, agreement, text, before, life))
     return plans
 

@@ -52,7 +52,7 @@ from exchange.problems import (
 from exchange.refusing import next_step
 from exchange.services import Services
 from exchange.threshold import Threshold
-from exchange.web import stop
+from exchange.web import agreements, stop
 from policies.deposit import ContentRefused
 
 _OURS = 500
@@ -96,6 +96,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.following = Following(services)
+    app.state.register = agreements.Register(services)
     # Where another authorisation server is set, ours is not there at all.
     ours = () if services.settings.token_issuer else (tokens,)
     for part in (
@@ -113,6 +114,7 @@ def create_app(services: Services) -> FastAPI:
         simulations,
         withdrawals,
         stop,
+        agreements,
         *ours,
         audit,
         tlog,

@@ -3,7 +3,6 @@
 Exit codes: 0 good, 1 the check found something, 2 wrong use or configuration.
 """
 
-import json
 import socket
 import time
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from audit import guards
 from audit.log import NotOpened
 from exchange import agreement_view_commands, tenancy
 from exchange.agreement_commands import agreements
+from exchange.agreement_files import plain_and_lines
 from exchange.alert_commands import alerts, volumes
 from exchange.application_commands import applications
 from exchange.audit_commands import audit
@@ -30,6 +30,7 @@ from exchange.notice_commands import check as check_notices
 from exchange.operations import OperationRefused
 from exchange.reports import import_report
 from exchange.restore_commands import restore
+from exchange.risk_commands import dpia
 from exchange.rules_commands import rules
 from exchange.runtime_role import grant
 from exchange.security.keys import KeysRefused
@@ -40,7 +41,7 @@ from exchange.simulate_commands import simulate
 from exchange.terminal import Json, done, out, print_json, say, stop
 from exchange.witness_commands import witness
 from policies.rule_texts import RulesRefused
-from policies.yaml_files import InvalidYaml, read_yaml
+from policies.yaml_files import InvalidYaml
 
 ABOUT = """Warm handovers, with consent.
 
@@ -67,6 +68,7 @@ for name, part in {
     "applications": applications,
     "audit": audit,
     "clients": clients,
+    "dpia": dpia,
     "keys": keys,
     "retention": retention,
     "restore": restore,
@@ -259,9 +261,9 @@ def _tell_applied(result: Mapping[str, Any], as_json: bool) -> None:
 
 def _yaml(path: Path) -> Any:
     try:
-        return json.loads(json.dumps(read_yaml(path.read_bytes()), default=str))
-    except (InvalidYaml, ValueError, OSError):
-        stop(f"{path} is no YAML that can be read: UTF-8, no member twice, plain values only")
+        return plain_and_lines(path.read_bytes())[0]
+    except (InvalidYaml, ValueError, OSError) as error:
+        stop(f"{path} is no YAML that can be read: {error}")
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:

@@ -31,6 +31,7 @@ from policies.organisations import (
 from policies.organisations import (
     read_directory as read_organisations,
 )
+from policies.risk_analysis import RISK_ANALYSIS, Analysed, analysed_in
 from policies.text_scan import Scanner, scanner
 from policies.vocabulary import ApplicationId, OrganisationId, OrganisationType
 
@@ -140,6 +141,7 @@ class Directory:
     mergers: Mergers = field(default_factory=dict)
     persons: Mapping[str, int] = field(default_factory=dict)
     """By scope, as of when the version moved: it moves when a volume is full (see `counting`)."""
+    analysed: Analysed = frozenset()
     _flows: dict[tuple[Any, ...], tuple[FlowFacts, ...]] = field(default_factory=dict, repr=False)
     _facts: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False)
 
@@ -304,11 +306,13 @@ def read_directory(connection: Connection, *, shard: int, version: int) -> Direc
         }
     )
     agreements = documents(connection, shard=shard, kind="agreement")
+    analysed = analysed_in(documents(connection, shard=shard, kind=RISK_ANALYSIS).values())
     return Directory(
         version=version,
         organisations={each.id: each for each in known.organisations},
         partnerships={each.id: each for each in known.partnerships},
-        agreements=tuple(read_agreement(body) for body in agreements.values()),
+        agreements=tuple(read_agreement(body, analysed) for body in agreements.values()),
+        analysed=analysed,
         applications=_applications(connection, shard),
         notices=notices_in(connection, shard=shard),
         token_keys=retired_keys(connection, shard=shard),

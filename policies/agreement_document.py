@@ -169,10 +169,14 @@ class Agreement:
     valid_until: date | None = None
     review_on: date | None = None
     suspended: Suspension | None = None
+    analysed: frozenset[tuple[str, Section]] = frozenset()
+    """Purposes and special sections whose risk analysis is registered: never of the document."""
 
 
-def read_agreement(document: object) -> Agreement:
-    """The agreement that a document holds, complete or not.
+def read_agreement(
+    document: object, analysed: frozenset[tuple[str, Section]] = frozenset()
+) -> Agreement:
+    """The agreement that a document holds, complete or not; `analysed` is added as it is.
 
     A mandatory element may be missing, since an agreement grows: `agreements.incomplete`
     names those.
@@ -180,7 +184,7 @@ def read_agreement(document: object) -> Agreement:
     unknown or of another kind, an unknown field, purpose or precision, a flow between
     organisations that are no parties, and a party that is there twice.
     """
-    agreement = _agreement(document, "")
+    agreement = replace(_agreement(document, ""), analysed=analysed)
     parties = [each.org for each in agreement.parties]
     if len(set(parties)) < len(parties):
         raise UnfitDocument("parties", "one organisation is there twice")
@@ -230,6 +234,8 @@ def _flow(
     persons_per_year: int | None = None,
     keep_months: int | None = None,
 ) -> Flow:
+    if both := set(extra_fields) & set(excluded_fields):
+        raise UnfitDocument("flows", f"{min(both)} is added and excluded at once")
     whole = frozenset[FieldId]().union(*map(fields_of, sections))
     return Flow(
         from_=from_,

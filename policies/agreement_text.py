@@ -11,6 +11,7 @@ from typing import Any
 
 from policies.agreement_document import Agreement, AgreementState, Suspension, read_agreement
 from policies.agreement_life import LIVE, THE_BROKER, Act, Life, Step
+from policies.vocabulary import Section
 
 _OF_THE_DOCUMENT = ("state", "authority_advice", "suspended")
 _OF_A_PARTY = ("dpo_advice", "signed_on", "published")
@@ -28,9 +29,11 @@ def text_of(document: Mapping[str, Any]) -> dict[str, Any]:
     return text
 
 
-def read_text(text: Mapping[str, Any]) -> Agreement:
-    """The agreement in a text, as a draft. Raises `UnfitDocument`."""
-    return read_agreement({**text, "state": AgreementState.DRAFT.value})
+def read_text(
+    text: Mapping[str, Any], analysed: frozenset[tuple[str, Section]] = frozenset()
+) -> Agreement:
+    """The agreement in a text, as a draft, with what is analysed. Raises `UnfitDocument`."""
+    return read_agreement({**text, "state": AgreementState.DRAFT.value}, analysed)
 
 
 def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from typing import Any
 
 from policies.agreement_document import Agreement, AgreementState, read_agreement
 from policies.decision import FlowFacts
+from policies.purposes import profile
+from policies.summary_model import SPECIAL, fields_of
 from policies.vocabulary import OrganisationId
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "flows_between",
     "in_force",
     "incomplete",
+    "missing_risk_analysis",
     "read_agreement",
     "standing",
 ]
@@ -77,7 +80,8 @@ def incomplete(agreement: Agreement) -> tuple[tuple[str, str], ...]:
 
     Nothing when it is complete. An element of a party is named with its organisation:
     `parties.cbe-gent.dpo_advice`. Keys are those of the legal register (vl-egov-protocol asks
-    for a written, published protocol with the advice of the data protection officers).
+    for a written, published protocol with the advice of the data protection officers). A purpose
+    that uses a special section and has no registered risk analysis is `risk_analysis.P1.health`.
     """
     missing = [
         (element, key)
@@ -92,7 +96,27 @@ def incomplete(agreement: Agreement) -> tuple[tuple[str, str], ...]:
             for element, key in _OF_EACH_PARTY.items()
             if getattr(party, element) is None
         ]
-    return tuple(missing)
+    return (*missing, *missing_risk_analysis(agreement))
+
+
+def missing_risk_analysis(agreement: Agreement) -> tuple[tuple[str, str], ...]:
+    """Every risk analysis that must be registered first, with the key of the rule (gdpr-dpia).
+
+    One is needed for each purpose and each section of a special category, or of criminal data,
+    that a flow lets go for it. What is registered stands in `agreement.analysed`: nothing does
+    unless whoever read the document says so.
+    """
+    needed = {
+        (purpose, section)
+        for flow in agreement.flows
+        for purpose in flow.purposes
+        for section in SPECIAL
+        if flow.fields & fields_of(section) & profile(purpose)
+    }
+    return tuple(
+        (f"risk_analysis.{purpose}.{section}", "gdpr-dpia")
+        for purpose, section in sorted(needed - agreement.analysed)
+    )
 
 
 def standing(agreement: Agreement, on: date) -> Standing:

@@ -147,6 +147,10 @@ def summary_model() -> SummaryModel:
     return read_summary_model(files("policies").joinpath("summary_model.yaml").read_bytes())
 
 
+SPECIAL = (Section.HEALTH, Section.JUSTICE)
+"""What articles 9 and 10 of the GDPR hold apart: the sections of class 9 and 10, and no others."""
+
+
 @cache
 def fields_of(section: Section) -> frozenset[FieldId]:
     """The ids of all fields of a section."""
@@ -281,6 +285,10 @@ def _check(model: SummaryModel, raw: Mapping[str, Any]) -> None:
         raise InvalidModel("sections")
     if any(each.cls not in raw["classes"] for each in model.sections.values()):
         raise InvalidModel("class of a section")
+    if any(
+        (each.cls in raw["follows"]) != (each.id in SPECIAL) for each in model.sections.values()
+    ):
+        raise InvalidModel("class of a special section")
     if model.never_leaves & {*Section}:
         raise InvalidModel("class X has a section")
     count = sum(len(each.fields) for each in model.sections.values())

@@ -259,6 +259,25 @@ ANSWERED = whole(
     no=SECTIONS,
 )
 
+_REGISTERED = whole(
+    id=TEXT,
+    title=TEXT,
+    version=TEXT,
+    standing=TEXT,
+    stands=TEXT,
+    parties=many(whole(organisation=ORGANISATION, name=TEXT)),
+    valid_from=maybe(DAY),
+    valid_until=maybe(DAY),
+    address=TEXT,
+)
+AGREEMENTS = whole(agreements=many(_REGISTERED))
+AGREEMENT = more(
+    _REGISTERED,
+    document=OBJECT,
+    sha256=HASH,
+    pdf=maybe(whole(address=TEXT, sha256=HASH)),
+    versions=many(whole(version=TEXT, standing=TEXT, stands=TEXT, address=TEXT)),
+)
 MOVED = whole(handover=ID, state=word(*HandoverState), deadline=INSTANT)
 OFFERED = more(MOVED, shared=SECTIONS, withheld=many(TEXT))
 _MASKED = whole(masked={"const": True}, label=TEXT)

@@ -158,6 +158,14 @@ DECLARED: Mapping[tuple[str, str], Declaration] = {
     ("GET", "/stop"): _OPEN,
     ("GET", "/stop/{language}"): _OPEN,
     ("POST", "/stop/{language}"): _STOP,
+    ("GET", "/agreements"): _OPEN,
+    ("HEAD", "/agreements"): _OPEN,
+    ("GET", "/agreements/{agreement}"): _OPEN,
+    ("HEAD", "/agreements/{agreement}"): _OPEN,
+    ("GET", "/agreements/{agreement}/versions/{version}"): _OPEN,
+    ("HEAD", "/agreements/{agreement}/versions/{version}"): _OPEN,
+    ("GET", "/agreements/{agreement}/versions/{version}/pdf"): _OPEN,
+    ("HEAD", "/agreements/{agreement}/versions/{version}/pdf"): _OPEN,
     ("GET", "/v1/consents/{consent}/receipt"): _for(
         "consent", Tenant.HOLDER, Rate.LOOKS, Data.PERSONAL
     ),

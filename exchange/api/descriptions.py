@@ -118,6 +118,14 @@ _CURSOR = (
 )
 _BOX = _parameter("box", "query", schemas.word("inbox", "outbox"))
 _PAGE = Answer({}, HTML)
+_KEPT = {304: Answer(None)}
+_AGREEMENTS = Description(
+    answers={200: Answer(schemas.AGREEMENTS, headers=("ETag",), others=(HTML,)), **_KEPT}
+)
+_AGREEMENT = Description(
+    answers={200: Answer(schemas.AGREEMENT, headers=("ETag",), others=(HTML, PAGES[0])), **_KEPT}
+)
+_PROTOCOL = Description(answers={200: Answer({}, PAGES[0], headers=("ETag",)), **_KEPT})
 _STEPS = {200: _PAGE, 422: _PAGE, 429: _PAGE, 503: _PAGE}
 _VERSION = ("ETag",)
 _NUMBER = ("X-Request-ID",)
@@ -251,6 +259,14 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
     ("GET", "/stop"): Description(answers={200: _PAGE}),
     ("GET", "/stop/{language}"): Description(answers={200: _PAGE}),
     ("POST", "/stop/{language}"): Description(answers=_STEPS, body=NewStop, kinds=(FORM,)),
+    ("GET", "/agreements"): _AGREEMENTS,
+    ("HEAD", "/agreements"): _AGREEMENTS,
+    ("GET", "/agreements/{agreement}"): _AGREEMENT,
+    ("HEAD", "/agreements/{agreement}"): _AGREEMENT,
+    ("GET", "/agreements/{agreement}/versions/{version}"): _AGREEMENT,
+    ("HEAD", "/agreements/{agreement}/versions/{version}"): _AGREEMENT,
+    ("GET", "/agreements/{agreement}/versions/{version}/pdf"): _PROTOCOL,
+    ("HEAD", "/agreements/{agreement}/versions/{version}/pdf"): _PROTOCOL,
     ("GET", "/v1/consents/{consent}/receipt"): Description(
         answers={200: Answer({}, JWT, others=(JOSE, HTML))}
     ),

@@ -36,7 +36,7 @@ _ANYWHERE = (
 )
 _WITH_TOKEN = (problems.NOT_AUTHENTICATED, problems.USE_NONCE, problems.NO_SCOPE)
 _HEADERS: Mapping[str, Schema] = {
-    "ETag": {"description": "The version, for `If-Match`.", "schema": TEXT},
+    "ETag": {"description": "The version, for `If-Match` or `If-None-Match`.", "schema": TEXT},
     "Retry-After": {"description": "Seconds to wait.", "schema": WHOLE},
     "WWW-Authenticate": {"description": "What is wanted (RFC 9449, 7.1).", "schema": TEXT},
     "DPoP-Nonce": {"description": "To make the proof with.", "schema": TEXT},

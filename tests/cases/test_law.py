@@ -31,6 +31,8 @@ TOUCHED = {
     "gdpr-object",
     "gdpr-dpo",
     "gdpr-processor",
+    "gdpr-dpia",
+    "be-ksz-deliberation",
     "vl-egov-mandate",
     "vl-egov-protocol",
     "be-secrecy",

@@ -14,7 +14,7 @@ ALLOWED = {"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CNRI-Python", "ISC", "
 
 
 def pinned() -> dict[str, str]:
-    locks = (ROOT / "requirements" / f"{name}.txt" for name in ("runtime", "postgres"))
+    locks = (ROOT / "requirements" / f"{name}.txt" for name in ("runtime", "postgres", "pdf"))
     found = (each for lock in locks for each in PINNED.findall(lock.read_text("utf-8")))
     return {name.lower(): version for name, version in found}
 

@@ -52,7 +52,7 @@ def requirements(lock: Path) -> list[str]:
 
 
 def test_there_are_files_to_look_at() -> None:
-    assert len(LOCKS) == 4
+    assert len(LOCKS) == 5
     assert len(modules()) > 150
     assert ROOT / "Makefile" in texts()
 
@@ -119,6 +119,7 @@ def lines(path: Path) -> int:
         ("jose", "exchange.security.jose_profile"),
         ("cedarpy", "policies.site_rules"),
         ("pkcs11", "exchange.security.pkcs11_token"),
+        ("typst", "exchange.web.protocol_pdf"),
     ],
 )
 def test_one_module_alone_may_import_a_library_that_is_held_at_arms_length(

@@ -211,6 +211,8 @@ def _blunder(broker: Broker, flight: Flight) -> None:
             recall=name,
             basis=name,
             language=name,
+            agreement=name,
+            version=name,
             **of_the_log,
         )
         for method in methods:

@@ -8,7 +8,7 @@ from alembic import op
 
 from exchange import tenancy
 
-revision, down_revision = "0024_field_tallies", "0017_consent_requests"
+revision, down_revision = "0024_field_tallies", "0023_quotas"
 
 TABLES = {
     "field_tally": ("agreement", "month", "recipient", "purpose", "field"),

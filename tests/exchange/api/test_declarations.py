@@ -26,6 +26,7 @@ IDS = {
     "index": "0",
 }
 IDS |= {"recall": UNKNOWN_ID, "language": "nl", "basis": UNKNOWN_ID}
+IDS |= {"agreement": "PR-2026-001", "version": "2.0"}
 OTHERS = IDS | {"log": "s0e1", "level": "0", "place": "000"}
 EVALUATION: Mapping[str, Any] = {
     "subject": {"type": "organisation", "id": "org:vdab-gent"},
