@@ -14,7 +14,7 @@ from exchange import records, stop_codes
 from exchange.changing import Given
 from exchange.circumstances import circumstances_of
 from exchange.considering import Rulebook
-from exchange.proposing import proposed, summary_of
+from exchange.proposing import proposed, refuse_untold, summary_of
 from exchange.records import KnownClient
 from exchange.security.tokens import Caller
 from exchange.stop_codes import Meant
@@ -35,13 +35,15 @@ from policies.vocabulary import (
 class ConsentOrder:
     """A consent record as its controller sends it, for a client of its own.
 
-    `code` is a proposal: it counts where the client must confirm what was recorded.
+    `code` is a proposal: it counts where the client must confirm what was recorded. `past`: it
+    comes from another register, where it was given before.
     """
 
     client: Handle
     body: Mapping[str, Any]
     rules: CapacityRules = USUAL
     code: Code = field(default_factory=make)
+    past: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,12 @@ def give_consent(
             notice_known=tx.directory.notices.known,
             rules=order.rules,
         )
+        terms, shown = proposed(tx, rulebook, client, terms, filed)
+        refuse_untold(tx, controller, terms, shown, past=order.past)
     except TermsRefused as refused:
         reason = Reason.CONTENT_REFUSED
         details = tuple(f"{place}: {code}" for place, code in refused.problems)
         return _refuse(caller, client.id, Refused(reason, told=reason, details=details))
-    terms, _ = proposed(tx, rulebook, client, terms, filed)
     if order.body.get("preview") not in (None, terms.agreed):
         reason = Reason.CONTENT_REFUSED
         changed = Refused(reason, told=reason, details=("preview: not_what_was_shown",))
