@@ -9,13 +9,11 @@ from datetime import date
 
 from consent.belgian_time import day_in
 from consent.content import Grant, Terms
-from consent.notices import front_and_body
-from consent.recipients import Directory
+from consent.notices import APPOINTMENT, front_and_body
+from consent.recipients import Directory, wrong_grant
 from consent.shape import Problem
+from policies.purposes import purpose
 from policies.vocabulary import OrganisationId, OrganisationType
-
-APPOINTMENT = "P6"
-"""Planning an appointment has no notice of its own: it comes with one that announces with whom."""
 
 
 def untold(
@@ -35,6 +33,16 @@ def untold(
             yield f"grants.{index}.purpose", "not_on_the_notice"
         elif not _announced(grant, types, controller, today, directory):
             yield f"grants.{index}.recipient", "not_on_the_notice"
+
+
+def misplaced(
+    terms: Terms, *, controller: OrganisationId, today: date, directory: Directory
+) -> Iterator[Problem]:
+    """Recipients that a grant for its purpose may not name: after a merger, what became of them."""
+    for index, grant in enumerate(terms.grants):
+        use = None if grant.withdrawn else purpose(grant.purpose)
+        if use and (wrong := wrong_grant(grant.recipient, use, controller, today, directory)):
+            yield f"grants.{index}.recipient", wrong
 
 
 def _announced(

@@ -15,7 +15,7 @@ from consent.filling import Filled, House, filled, recipients_asked
 from consent.recipients import Asking, reaches
 from consent.standing import ConsentFacts, Now, Said, facts_from, matching
 from consent.terms import TermsRefused
-from consent.told import untold
+from consent.told import misplaced, untold
 from exchange import records
 from exchange.considering import (
     Considered,
@@ -129,8 +129,11 @@ def refuse_untold(
 def bound_anew(tx: Transaction, rulebook: Rulebook, client: KnownClient, terms: Terms) -> Terms:
     """The terms of a consent that is renewed, with all that they can let leave as of today.
 
-    Raises `TermsRefused` as `refuse_untold` does.
+    Raises `TermsRefused` as `refuse_untold` does, and for a recipient that is none for its purpose.
     """
+    wrong = misplaced(terms, controller=client.holder, today=tx.day, directory=tx.directory)
+    if problems := list(wrong):
+        raise TermsRefused(problems)
     bound, shown = proposed(tx, rulebook, client, terms, summary_of(tx, client))
     refuse_untold(tx, client.holder, bound, shown)
     return bound

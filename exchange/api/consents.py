@@ -51,7 +51,7 @@ class NewWithdrawal(Body):
     via: ShortCode
     grants: (
         Annotated[
-            list[Annotated[str, StringConstraints(pattern=r"^g[0-9]{1,4}$")]],
+            list[Annotated[str, StringConstraints(pattern=r"^g[0-9]{1,6}$")]],
             Field(min_length=1, max_length=200),
         ]
         | None

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from audit.events import Actor, ConsentGiven, ConsentRefused
+from audit.events import Actor, ConsentGiven, ConsentRefused, ConsentSuspended
 from consent import confirming, register
 from consent.capacity import USUAL, CapacityRules
 from consent.codes import Code, make
@@ -155,7 +155,28 @@ def _record(
         via=terms.evidence.method,
     )
     stop_code = _stop_code(tx, codes, Meant(consent, client.id, controller), state)
-    return Outcome(Given(consent, state, terms, receipt, code, stop_code), (event,))
+    given = Given(consent, state, terms, receipt, code, stop_code)
+    return Outcome(given, (event, *_held(tx, caller, client.id, consent, terms)))
+
+
+def _held(
+    tx: Transaction, caller: Caller, client: ClientId, consent: ConsentId, terms: Terms
+) -> tuple[ConsentSuspended, ...]:
+    """What was taken over on a notice that is out of date is held: among what is to be renewed."""
+    notice = terms.notice
+    late = tx.directory.notices.stale(notice.id, notice.version, notice.lang)
+    if not late or not terms.grants:
+        return ()
+    register.suspend(tx.connection, shard=tx.shard, consent=consent, at=tx.at, sealing=tx.vault)
+    event = ConsentSuspended(
+        application=caller.application,
+        actor=Actor(system=caller.application),
+        client=client,
+        provider=caller.organisation,
+        consent=consent,
+        reason="notice_out_of_date",
+    )
+    return (event,)
 
 
 def _stop_code(
