@@ -18,6 +18,7 @@ from exchange.arrival import arrival
 from exchange.checkpointing import Signing
 from exchange.checks import require_fit
 from exchange.database import Unsafe
+from exchange.flows.note_failures import note_failures
 from exchange.following import follow
 from exchange.observability import log, without_words
 from exchange.publishing import keep_publishing
@@ -46,6 +47,7 @@ class Upkeep:
     def close(self) -> None:
         self._closing.set()
         self.thread.join(5)
+        self._attempt(partial(self._note_failures, unfinished=True))
 
     def _run(self) -> None:
         swept = 0.0
@@ -63,6 +65,21 @@ class Upkeep:
         # Another process may have erased somebody whose key this one still holds.
         self._attempt(self._services.keys.forget_destroyed)
         self._attempt(lambda: follow(self._services))
+
+        self._attempt(self._note_failures)
+
+    def _note_failures(self, *, unfinished: bool = False) -> None:
+        """Those of the minutes that are over; what can not be written now is noted later."""
+        failures = self._services.quotas.failures
+        counted = failures.take(unfinished=unfinished)
+        if not counted:
+            return
+        try:
+            self._services.writer.submit(note_failures, counted).result(10)
+        except Exception:
+            for each in counted:
+                failures.note(*each)
+            raise
 
     def _wait_for(self, sweep: Sweep) -> None:
         self._services.writer.submit(sweep).result(10)
