@@ -23,7 +23,7 @@ from exchange.following import follow
 from exchange.observability import log, without_words
 from exchange.publishing import keep_publishing
 from exchange.services import SHARD, VERSION, Services, note_start
-from exchange.settings import Settings
+from exchange.settings import Settings, unknown_variables
 from exchange.sweeps import SWEEPS, Sweep
 from exchange.threshold import walls
 from exchange.writer import Writer
@@ -145,6 +145,8 @@ def serve(services: Services, host: str, port: int) -> None:
     Raises `Unsafe` when the installation is not fit for its profile.
     """
     require_fit(services.settings)
+    for name in unknown_variables():
+        log.warning("setting.unknown", failure=name)
     if services.admission.frozen is None:
         services.writer.submit(note_start, VERSION).result()
     admin, upkeep = AdminSocket(services), Upkeep(services)
