@@ -82,6 +82,8 @@ def _told(whole: ast.Module) -> set[ast.AST]:
     for node in ast.walk(whole):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             told |= {node, node.value}
+        if isinstance(node, ast.Raise):
+            told |= {each for each in ast.walk(node) if isinstance(each, ast.Constant)}
         for name in ("annotation", "returns"):
             if inner := getattr(node, name, None):
                 told |= set(ast.walk(inner))
