@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -186,8 +186,10 @@ def begun(mutant: Mutant, tests: Sequence[str]) -> int:
         os._exit(code)
 
 
-def survivors(made: Sequence[Mutant], tests: Sequence[str], beside: int) -> list[Mutant]:
-    """Those that no test noticed."""
+def survivors(
+    made: Sequence[Mutant], tests: Sequence[str], beside: int, said: Callable[[str], None]
+) -> list[Mutant]:
+    """Those that no test noticed; each is `said` as it is found."""
     waiting, running, alive = list(reversed(made)), dict[int, Mutant](), []
     while waiting or running:
         while waiting and len(running) < beside:
@@ -197,13 +199,15 @@ def survivors(made: Sequence[Mutant], tests: Sequence[str], beside: int) -> list
         mutant = running.pop(child)
         if status == 0:
             alive.append(mutant)
+            said(f"survived: {mutant.name}")
     return alive
 
 
 def excused() -> dict[str, str]:
     """The mutants that are the same program, each with the reason, as the page lists them."""
-    rows = (line.split(" | ") for line in REASONS.read_text("utf-8").splitlines())
-    return {row[0].strip("| `"): row[1].strip(" |") for row in rows if len(row) == 2}
+    lines = REASONS.read_text("utf-8").splitlines()
+    rows = (line.split(" | ", 1) for line in lines if line.startswith("| `"))
+    return {mutant.strip("|` "): why.strip("| ") for mutant, why in rows}
 
 
 def main() -> int:
@@ -214,13 +218,13 @@ def main() -> int:
     slow = [each for each in tests if each.endswith(("oracle.py", "transit.py"))]
     quick = [each for each in tests if each not in slow]
     made = list(mutants(SOURCE.read_text("utf-8")))
-    alive = survivors(made, quick, beside)
+    said = Console(width=200, highlight=False, markup=False).print
+    alive = survivors(made, quick, beside, said)
     reasons = excused()
     unexcused = [each.name for each in alive if each.name not in reasons]
     idle = reasons.keys() - {each.name for each in alive}
-    said = Console(width=200, highlight=False, markup=False).print
     for name in unexcused:
-        said("survived:", name)
+        said("needs a test or a reason:", name)
     for name in sorted(idle):
         said("needs no reason:", name)
     same = len(alive) - len(unexcused)
