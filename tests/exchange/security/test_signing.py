@@ -182,3 +182,12 @@ def test_a_time_is_a_second_between_1970_and_the_year_10000(
         with pytest.raises(InvalidToken) as refusal:
             read(token)
         assert refusal.value.reason == fault
+
+
+def test_an_object_of_256_members_is_signed_and_read_and_one_more_is_not() -> None:
+    most = {f"m{n}": n for n in range(256)}
+    token = sign(RECEIPT, RECEIPT_OF_A_CONSENT | {"more": most}, SIGNER)
+
+    assert read(token).get("more") == most
+    with pytest.raises(ValueError, match="not readable"):
+        sign(RECEIPT, RECEIPT_OF_A_CONSENT | {"more": most | {"m256": 256}}, SIGNER)
