@@ -10,6 +10,8 @@ from consent.lifecycle import releases
 from consent.records import Consent
 from policies.vocabulary import ClientId, ConsentId, ConsentState, OrganisationId
 
+LATER = 86_400_000_000
+"""When to look again at what can not be opened, or waits for another end (µs): a day."""
 LATEST = 2**63 - 1
 """Later than anything is due."""
 FIRST = (1, "")

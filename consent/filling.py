@@ -9,7 +9,7 @@ from itertools import cycle
 
 from consent.belgian_time import day_of
 from consent.content import Grant, Terms
-from consent.notices import front_and_body
+from consent.notices import APPOINTMENT, front_and_body
 from policies.vocabulary import OrganisationId
 
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -57,7 +57,7 @@ class Filled:
 def filled(notice: str, terms: Terms, house: House) -> Filled:
     """The text of a notice (a file with front matter) for what this client is asked."""
     front, body = front_and_body(notice)
-    purposes = tuple(front.get("purposes", ()))
+    purposes = (*front.get("purposes", ()), APPOINTMENT)
     values = _values(terms, house, purposes)
     lacking = {name for name in _names(body) if not values.get(name)}
     text = "".join(

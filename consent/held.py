@@ -28,6 +28,9 @@ from consent import agenda
 from consent.records import Consent
 from policies.vocabulary import ClientId, ConsentId, GrantId
 
+ROOM = 2000
+"""So long the grants of one withdrawal may be, with a space between: every one of a consent."""
+
 
 class HeldWithdrawal(SQLModel, table=True):
     """A withdrawal that is still to be written into its consent. `grants`: which; none: all."""
@@ -41,7 +44,7 @@ class HeldWithdrawal(SQLModel, table=True):
         Index("ix_held_withdrawal_tried", "shard", "tried_at"),
         CheckConstraint("length(via) BETWEEN 1 AND 60", name="ck_held_withdrawal_via"),
         CheckConstraint("length(application) BETWEEN 1 AND 60", name="ck_held_withdrawal_app"),
-        CheckConstraint("length(grants) <= 2000", name="ck_held_withdrawal_grants"),
+        CheckConstraint(f"length(grants) <= {ROOM}", name="ck_held_withdrawal_grants"),
     )
 
     shard: int

@@ -12,6 +12,8 @@ from consent.substance import Substance, substance
 from policies.purposes import is_prohibited
 from policies.yaml_files import InvalidYaml, read_yaml
 
+APPOINTMENT = "P6"
+"""Planning an appointment has no notice of its own: it comes with one that announces with whom."""
 _FENCE = "---"
 _ID = re.compile(r"N-[A-Za-z0-9-]{1,50}")
 _VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}(\.[0-9]{1,4})?")

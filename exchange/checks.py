@@ -23,7 +23,7 @@ from exchange.runtime_role import may_rewrite
 from exchange.security.keys import KeysRefused
 from exchange.security.self_test import self_test
 from exchange.services import SHARD, open_keys
-from exchange.settings import Profile, Settings
+from exchange.settings import Profile, Settings, unknown_variables
 from policies.rule_texts import RulesRefused
 from policies.site_rules import load_overlay
 
@@ -199,11 +199,22 @@ def _reached_over_https(settings: Settings) -> None:
         )
 
 
+def _variables_known(_: Settings) -> None:
+    """What is mistyped is not in force, however safe it was meant to be."""
+    mends = (
+        f"{name} sets nothing: {f'is it {near}?' if near else 'unset it'}"
+        for name, near in unknown_variables().items()
+    )
+    if said := "; ".join(mends):
+        raise NotGood(said)
+
+
 def _witnesses_named(settings: Settings) -> None:
     witness_policy(settings)
 
 
 CHECKS: tuple[tuple[str, Callable[[Settings], None]], ...] = (
+    ("every variable sets something", _variables_known),
     ("the rules load, and none is missing", _rules_hold),
     ("token signatures behave", _tokens_hold),
     ("the database keeps what it acknowledged", _durable),
@@ -222,7 +233,14 @@ CHECKS: tuple[tuple[str, Callable[[Settings], None]], ...] = (
     ("somebody witnesses the log, or it is said that nobody does", _witnesses_named),
 )
 
-_PRODUCTION = (_reached_over_https, _only_adds, _tenants_apart, _mark_lies_apart, _witnesses_named)
+_PRODUCTION = (
+    _variables_known,
+    _reached_over_https,
+    _only_adds,
+    _tenants_apart,
+    _mark_lies_apart,
+    _witnesses_named,
+)
 
 
 def require_fit(settings: Settings) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    tuple_,
     update,
 )
 from sqlmodel import Field, SQLModel
@@ -212,8 +213,10 @@ _OVERDUE = (
         _TABLE.c.shard == bindparam("shard"),
         _TABLE.c.state == HandoverState.OFFERED,
         _TABLE.c.deadline_at <= bindparam("now"),
+        tuple_(_TABLE.c.deadline_at, _TABLE.c.id)
+        > tuple_(bindparam("after_deadline"), bindparam("after_id")),
     )
-    .order_by(_TABLE.c.deadline_at)
+    .order_by(_TABLE.c.deadline_at, _TABLE.c.id)
     .limit(bindparam("most"))
 )
 _STEP = (
@@ -334,10 +337,14 @@ def forget_client(
     return tuple(sorted({row.recipient for row in rows if row.read_at is not None}))
 
 
-def overdue(connection: Connection, *, shard: int, now: int, most: int) -> list[Handover]:
-    """Offers whose deadline has passed, the longest overdue first."""
-    rows = connection.execute(_OVERDUE, {"shard": shard, "now": now, "most": most}).all()
-    return [Handover(*row) for row in rows]
+def overdue(
+    connection: Connection, *, shard: int, now: int, most: int, after: Handover | None = None
+) -> list[Handover]:
+    """Offers whose deadline has passed, the longest overdue first; those `after` one of them."""
+    deadline, id = (-1, "") if after is None else (after.deadline_at, after.id)
+    place = {"after_deadline": deadline, "after_id": id}
+    key = {"shard": shard, "now": now, "most": most}
+    return [Handover(*row) for row in connection.execute(_OVERDUE, key | place)]
 
 
 def step(

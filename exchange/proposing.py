@@ -14,6 +14,8 @@ from consent.content import Grant, Terms
 from consent.filling import Filled, House, filled, recipients_asked
 from consent.recipients import Asking, reaches
 from consent.standing import ConsentFacts, Now, Said, facts_from, matching
+from consent.terms import TermsRefused
+from consent.told import misplaced, untold
 from exchange import records
 from exchange.considering import (
     Considered,
@@ -97,12 +99,44 @@ def proposed(
         for (_, grant), one in zip(consented.refs, consented.grants, strict=True):
             levels = at_most(request, facts, one, rulebook.decider.decide)
             bounds[grant][request.recipient] = levels
-    return with_bounds(terms, bounds), shown
+    return with_bounds(terms, bounds, client=client.id, now=tx.now), shown
+
+
+def refuse_untold(
+    tx: Transaction, controller: OrganisationId, terms: Terms, shown: Filled, *, past: bool = False
+) -> None:
+    """Refuse (`TermsRefused`) what is agreed to on a notice that does not tell of it in full.
+
+    That is one that names another purpose or recipient, that is out of date already, or that
+    nobody could fill in. Who says no needs no notice. `past`: what was agreed to before, and is
+    taken over from elsewhere; on a notice that is out of date it waits to be renewed.
+    """
+    if not any(not each.withdrawn for each in terms.grants):
+        return
+    of = (terms.notice.id, terms.notice.version, terms.notice.lang)
+    library, text = tx.directory.notices, tx.directory.notices.text(*of) or ""
+    problems = list(
+        untold(terms, text, controller=controller, today=tx.day, directory=tx.directory)
+    )
+    if not library.stale(*of):
+        problems += [(f"notice.{each}", "lacking") for each in shown.lacking]
+    elif not past:
+        problems.append(("notice.version", "out_of_date"))
+    if problems:
+        raise TermsRefused(problems)
 
 
 def bound_anew(tx: Transaction, rulebook: Rulebook, client: KnownClient, terms: Terms) -> Terms:
-    """The terms of a consent that is renewed, with all that they can let leave as of today."""
-    return proposed(tx, rulebook, client, terms, summary_of(tx, client))[0]
+    """The terms of a consent that is renewed, with all that they can let leave as of today.
+
+    Raises `TermsRefused` as `refuse_untold` does, and for a recipient that is none for its purpose.
+    """
+    wrong = misplaced(terms, controller=client.holder, today=tx.day, directory=tx.directory)
+    if problems := list(wrong):
+        raise TermsRefused(problems)
+    bound, shown = proposed(tx, rulebook, client, terms, summary_of(tx, client))
+    refuse_untold(tx, client.holder, bound, shown)
+    return bound
 
 
 def shares(

@@ -5,7 +5,7 @@ In memory, and so for each process; what is asked for tells nothing, only who as
 
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
@@ -102,6 +102,45 @@ class Counted:
                 self._names.popitem(last=False)
 
 
+class Failures:
+    """Who failed to say who they are, or asked further than their token reaches, by minute.
+
+    That does not reach the writer, so that nobody can flood the log: the number for each
+    application does, once a minute (`auth.failures`). Used from many threads; holds no more
+    names than there are applications.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._turn = clock, threading.Lock()
+        self._minute, self._now = 0, Counter[str]()
+        self._before = Counter[str]()
+
+    def note(self, application: str, times: int = 1) -> None:
+        """One more, now."""
+        with self._turn:
+            self._pass()
+            self._now[application] += times
+
+    def take(self, *, unfinished: bool = False) -> list[tuple[str, int]]:
+        """Those of the minutes that are over, by application; they are counted no more.
+
+        And, `unfinished`, those of this minute.
+        """
+        with self._turn:
+            self._pass()
+            taken = self._before + self._now if unfinished else self._before
+            self._before = Counter[str]()
+            if unfinished:
+                self._now = Counter[str]()
+            return sorted(taken.items())
+
+    def _pass(self) -> None:
+        minute = int(self._clock() // _MINUTE)
+        if minute != self._minute:
+            self._before += self._now
+            self._now, self._minute = Counter[str](), minute
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """So many a minute; 0: as many as you like.
@@ -129,6 +168,7 @@ class Quotas:
         self._failures, self._excess, self._alarms = (Buckets(clock) for _ in range(3))
         self._codes, self._wrong_codes = Buckets(clock), Buckets(clock)
         self._let, self._in_excess = Counted(), Counted()
+        self.failures = Failures(clock)
 
     def request(self, organisation: str, type: str, proof: bytes | None = None) -> bool:
         """Whether the organisation may ask one thing more; it is counted, and the proof once."""

@@ -36,7 +36,8 @@ _ADD = Prepared(
 class Received(SQLModel, table=True):
     """A recipient received something of a client under this grant. `first_at` in µs.
 
-    What was read before this was kept stands under `SOME_GRANT` of each consent of then.
+    What was read before this was kept stands under `SOME_GRANT` of each consent of then; for a
+    purpose more, under that with the purpose behind it.
     """
 
     __tablename__ = "received"
@@ -139,7 +140,8 @@ def receivers_of(
     """Who received under these grants of a consent (none: any), at most `most` after a place."""
     statement = _RECIPIENTS
     if grants is not None:
-        statement = statement.where(col(Received.grant_id).in_(sorted({*grants, SOME_GRANT})))
+        grant = col(Received.grant_id)
+        statement = statement.where(grant.in_(sorted(grants)) | grant.startswith(SOME_GRANT))
     key = {"shard": shard, "consent": consent, "after": after, "most": most}
     rows = connection.execute(statement, key | {"recipient": after.partition(" ")[0]})
     return [Receiver(OrganisationId(name), purpose, at) for name, purpose, at in rows]

@@ -19,11 +19,12 @@ from exchange.checkpointing import Signing
 from exchange.checks import require_fit
 from exchange.counted import keep_counted
 from exchange.database import Unsafe
+from exchange.flows.note_failures import note_failures
 from exchange.following import follow
 from exchange.observability import log, without_words
 from exchange.publishing import keep_publishing
 from exchange.services import SHARD, VERSION, Services, note_start
-from exchange.settings import Settings
+from exchange.settings import Settings, unknown_variables
 from exchange.sweeps import SWEEPS, Sweep
 from exchange.threshold import walls
 from exchange.writer import Writer
@@ -48,6 +49,7 @@ class Upkeep:
         self._closing.set()
         self.thread.join(5)
         self._attempt(lambda: keep_counted(self._services))
+        self._attempt(partial(self._note_failures, unfinished=True))
 
     def _run(self) -> None:
         swept = 0.0
@@ -66,6 +68,20 @@ class Upkeep:
         self._attempt(self._services.keys.forget_destroyed)
         self._attempt(lambda: follow(self._services))
         self._attempt(lambda: keep_counted(self._services))
+        self._attempt(self._note_failures)
+
+    def _note_failures(self, *, unfinished: bool = False) -> None:
+        """Those of the minutes that are over; what can not be written now is noted later."""
+        failures = self._services.quotas.failures
+        counted = failures.take(unfinished=unfinished)
+        if not counted:
+            return
+        try:
+            self._services.writer.submit(note_failures, counted).result(10)
+        except Exception:
+            for each in counted:
+                failures.note(*each)
+            raise
 
     def _wait_for(self, sweep: Sweep) -> None:
         self._services.writer.submit(sweep).result(10)
@@ -131,6 +147,8 @@ def serve(services: Services, host: str, port: int) -> None:
     Raises `Unsafe` when the installation is not fit for its profile.
     """
     require_fit(services.settings)
+    for name in unknown_variables():
+        log.warning("setting.unknown", failure=name)
     if services.admission.frozen is None:
         services.writer.submit(note_start, VERSION).result()
     admin, upkeep = AdminSocket(services), Upkeep(services)

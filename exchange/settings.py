@@ -1,6 +1,8 @@
 """What an installation may set: `OVERDRACHT_*` variables, each with a bound and a safe default."""
 
+import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -274,3 +276,19 @@ def read_settings() -> Settings:
             for each in error.errors(include_input=False, include_url=False, include_context=False)
         )
         raise SettingsRefused(faults) from None
+
+
+_PREFIX = "OVERDRACHT_"
+
+
+def unknown_variables() -> dict[str, str]:
+    """The `OVERDRACHT_*` variables that set nothing, each with the one that it may stand for."""
+    known = ["BENCH_DATABASE_URL", *(name.upper() for name in Settings.model_fields)]
+    said = sorted(each for each in os.environ if each.upper().startswith(_PREFIX))
+    names = {each: each.upper().removeprefix(_PREFIX) for each in said}
+    near = {each: get_close_matches(name, known, 1) for each, name in names.items()}
+    return {
+        each: f"{_PREFIX}{near[each][0]}" if near[each] else ""
+        for each, name in names.items()
+        if name not in known
+    }

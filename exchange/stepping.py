@@ -7,8 +7,9 @@ from typing import Any
 
 from exchange import handovers
 from exchange.handovers import Handover, HandoverEvent
+from exchange.security.keys import KeyDestroyed
 from exchange.transaction import Transaction
-from policies.vocabulary import ClientId, HandoverState, OrganisationId
+from policies.vocabulary import NOBODY, ClientId, HandoverState, OrganisationId
 
 DEADLINES: Mapping[str, timedelta] = {
     "normal": timedelta(days=14),
@@ -75,14 +76,24 @@ def move(
 
 
 def about(tx: Transaction, handover: Handover) -> dict[str, Any]:
-    """What every event of a handover says in public: who, to whom, for what, which sections."""
-    sealed = tx.vault.open(handover.client, handover.sealed, event_context(handover.id, 0))
+    """What every event of a handover says in public: who, to whom, for what, which sections.
+
+    Of a handover that is torn nobody can tell: it may be all. Raises `KeyDestroyed` without the
+    key of the client: then nothing of it can be written either.
+    """
+    try:
+        sealed = tx.vault.open(handover.client, handover.sealed, event_context(handover.id, 0))
+        shared = json.loads(sealed)["shared"]
+    except KeyDestroyed:
+        if tx.keys.at_hand(handover.client) == NOBODY:
+            raise
+        shared = ("all",)
     return {
         "client": handover.client,
         "provider": handover.sender,
         "consumer": handover.recipient,
         "purpose": handover.purpose,
-        "sections": tuple(sorted(json.loads(sealed)["shared"])),
+        "sections": tuple(sorted(shared)),
         "handover": handover.id,
     }
 

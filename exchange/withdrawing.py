@@ -1,6 +1,6 @@
 """How a consent ends, by whichever way its client said stop: at once, with a key or without."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.exc import DBAPIError
 
@@ -153,6 +153,9 @@ def _besides(
     if before is None or (order.grants is not None and set(order.grants) <= set(before)):
         return Refused(Reason.ALREADY_WITHDRAWN)
     parts = None if order.grants is None else tuple(dict.fromkeys((*before, *order.grants)))
+    if parts is not None and len(" ".join(parts)) > held.ROOM:
+        # More than any consent has: rather all of it stops than that a word is lost.
+        order, parts = replace(order, grants=None), None
     held.widen(tx.connection, shard=tx.shard, consent=order.consent, grants=parts)
     return _owed(tx, application, order, controller, waiting.client)
 

@@ -35,11 +35,12 @@ from exchange.api.forms import (
     moment_text,
     organisation_of,
 )
+from exchange.api.limits import reaches_no_further
 from exchange.exporting import client_bundle, range_bundle
 from exchange.flows.administer import EVERY_SCOPE
 from exchange.flows.export_log import Asker, export_client, export_range
 from exchange.flows.inspect_audit import EVERYTHING, Answered, AuditQuery, inspect_audit
-from exchange.problems import INVALID_CONTENT, NO_SCOPE, NOT_AVAILABLE, RequestRefused, settled
+from exchange.problems import INVALID_CONTENT, NOT_AVAILABLE, RequestRefused, settled
 from exchange.security.tokens import Caller
 from exchange.services import SHARD, Services
 from exchange.writer import Busy
@@ -150,7 +151,7 @@ async def post_export(
     asker = Asker(caller.application, organisation, caller)
     if body.mode == "range":
         if EVERYTHING not in caller.scopes or body.client is not None:
-            raise RequestRefused(NO_SCOPE)
+            raise reaches_no_further(caller, services)
         stop = body.from_ + MOST_ENTRIES if body.to is None else body.to
         if not 0 <= stop - body.from_ <= MOST_ENTRIES:
             raise RequestRefused(INVALID_CONTENT, (("to", "too_far"),))

@@ -23,9 +23,14 @@ async def consent_body_of(request: Request, client: Handle, caller: Caller) -> d
     body = await json_of(request, types=_TYPES)
     if not isinstance(body, dict):
         raise RequestRefused(INVALID_CONTENT, (("body", "object_needed"),))
-    if not request.headers["content-type"].lower().startswith(_FHIR):
+    if not is_foreign(request):
         return body
     try:
         return body_of(body, handle=client, controller=caller.organisation)
     except TermsRefused as refused:
         raise RequestRefused(INVALID_CONTENT, refused.problems) from None
+
+
+def is_foreign(request: Request) -> bool:
+    """Whether it is in the form of others: it was given before, and is taken over from there."""
+    return request.headers["content-type"].lower().startswith(_FHIR)

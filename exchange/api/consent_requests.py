@@ -27,11 +27,12 @@ from exchange.api.dependencies import (
 from exchange.api.envelopes import Looking, looking
 from exchange.api.forms import Day, HandleText, Purpose, instant_text
 from exchange.api.handovers import Reason, handover_in
+from exchange.api.limits import reaches_no_further
 from exchange.changing import Given
 from exchange.flows.answer_request import AnswerKept, Give, RequestAnswer, answer_request
 from exchange.flows.ask_consent import ConsentQuestion, ask_consent
 from exchange.flows.give_consent import ConsentOrder, give_consent
-from exchange.problems import INVALID_CONTENT, NO_SCOPE, RequestRefused, settled
+from exchange.problems import INVALID_CONTENT, RequestRefused, settled
 from exchange.security.tokens import Caller
 from exchange.services import SHARD, Services
 from exchange.transaction import Outcome, Transaction
@@ -117,7 +118,7 @@ async def get_requests(
     """The newest questions first: what was asked of your clients (inbox), what you asked."""
     which = box or ("inbox" if "consent" in caller.scopes else "outbox")
     if NEEDED[which] not in caller.scopes:
-        raise RequestRefused(NO_SCOPE)
+        raise reaches_no_further(caller, services)
     if state not in (None, *SEEN[which]):
         raise RequestRefused(INVALID_CONTENT, (("state", "no_such_state"),))
     mine = f"consent-requests|{caller.organisation}|{which}|{state}"

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -18,7 +19,7 @@ from consent.register import ConsentView
 from consent.ways import unconfirmed
 from exchange.api.answers import answer
 from exchange.api.clients import handle_in
-from exchange.api.consent_bodies import consent_body_of
+from exchange.api.consent_bodies import consent_body_of, is_foreign
 from exchange.api.dependencies import (
     Body,
     ConsentCaller,
@@ -50,7 +51,7 @@ class NewWithdrawal(Body):
     via: ShortCode
     grants: (
         Annotated[
-            list[Annotated[str, StringConstraints(pattern=r"^g[0-9]{1,4}$")]],
+            list[Annotated[str, StringConstraints(pattern=r"^g[0-9]{1,6}$")]],
             Field(min_length=1, max_length=200),
         ]
         | None
@@ -92,7 +93,8 @@ async def post_consent(client: ClientPath, request: Request) -> Response:
     services, caller = await services_of(request), await _caller(request)
     handle = handle_in(client)
     body = await consent_body_of(request, handle, caller)
-    order = ConsentOrder(handle, body, CapacityRules(services.settings.assessment_months))
+    rules = CapacityRules(services.settings.assessment_months)
+    order = ConsentOrder(handle, body, rules, past=is_foreign(request))
     letter = Letter.new(services)
     given = settled(
         await services.writer.run(
@@ -129,8 +131,9 @@ async def post_preview(
     handle = handle_in(client)
     body = await consent_body_of(request, handle, caller)
     rules = CapacityRules(services.settings.assessment_months)
+    look = partial(preview_consent, past=is_foreign(request))
     order = (handle, body, services.rulebook, rules)
-    previewed = settled(await services.writer.run(preview_consent, caller, *order))
+    previewed = settled(await services.writer.run(look, caller, *order))
     return answer(preview_document(services.vault, previewed))
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from consent.belgian_time import instant
 from exchange import records
 from exchange.api.declarations import COUNTED, Rate, rate_of
-from exchange.api.limits import attempt, count_request
+from exchange.api.limits import attempt, count_request, reaches_no_further
 from exchange.api.stray_tokens import refuse_in_address, refuse_in_body
 from exchange.flows.use_proof import use_proof
 from exchange.following import Following
@@ -23,7 +23,6 @@ from exchange.problems import (
     INVALID_PROOF,
     INVALID_TOKEN,
     MALFORMED,
-    NO_SCOPE,
     NOT_AUTHENTICATED,
     TOO_LARGE,
     Problem,
@@ -91,10 +90,10 @@ def caller_with(*scopes: str) -> Callable[[Request], Awaitable[Caller]]:
         token = request.headers.get("authorization", "").partition(" ")[2]
         rate = rate_of(request.method, request.scope["route"].path)
         heard = rate is Rate.WITHDRAWALS or services.tokens.knows(token)
-        with attempt(request, services, heard=heard):
+        with attempt(request, services, said=token, heard=heard):
             found = await _known_caller(request, services)
         if found.scopes.isdisjoint(scopes):
-            raise RequestRefused(NO_SCOPE)
+            raise reaches_no_further(found, services)
         if rate in COUNTED:
             await count_request(found, services)
         return found

@@ -10,18 +10,27 @@ from exchange.directory import Directory
 from exchange.flows.administer import suspend_for_burst
 from exchange.flows.issue_token import STOPPING, Asked
 from exchange.observability import log
-from exchange.problems import INVALID_CLIENT, INVALID_TOKEN, TOO_MANY, RequestRefused
+from exchange.problems import INVALID_CLIENT, INVALID_TOKEN, NO_SCOPE, TOO_MANY, RequestRefused
+from exchange.security.base64url import decoded
 from exchange.security.dpop import StaleNonce
+from exchange.security.strict_json import NotJson, read_json
 from exchange.security.tokens import Caller, InvalidToken, UnknownKey
 from exchange.services import Services
 from policies.vocabulary import ApplicationId, OrganisationId
 
+NOBODY_KNOWN = "app:unknown"
+"""Under what it is noted that somebody failed who named no application that we know."""
+_MOST_CLAIMS, _MOST_DEPTH = 8192, 4
+
 
 @contextmanager
-def attempt(request: Request, services: Services, *, heard: bool = False) -> Iterator[None]:
+def attempt(
+    request: Request, services: Services, *, said: str = "", heard: bool = False
+) -> Iterator[None]:
     """Somebody says who they are. From where that failed too often no signature is verified.
 
-    But for those who must be `heard`: others at the same address fail on nobody's behalf.
+    But for those who must be `heard`: others at the same address fail on nobody's behalf. What
+    they `said`, a token or an assertion, names the application that the failure is noted for.
     """
     address = "" if request.client is None else request.client.host
     if not heard and not services.quotas.may_try(address):
@@ -34,11 +43,37 @@ def attempt(request: Request, services: Services, *, heard: bool = False) -> Ite
         raise
     except InvalidToken:
         services.quotas.failed(address)
+        _note(said, services)
         raise
     except RequestRefused as refused:
         if refused.problem is INVALID_CLIENT:
             services.quotas.failed(address)
+            _note(said, services)
         raise
+
+
+def _note(said: str, services: Services) -> None:
+    directory, named = services.reads_directory.last, ApplicationId(named_in(said))
+    known = directory is not None and named in directory.applications
+    services.quotas.failures.note(named if known else NOBODY_KNOWN)
+
+
+def named_in(token: str) -> str:
+    """The application that a token or assertion names. Nothing proves it: good for counting."""
+    try:
+        claims = read_json(
+            decoded(token.split(".")[1]), max_bytes=_MOST_CLAIMS, max_depth=_MOST_DEPTH
+        )
+    except (NotJson, ValueError, IndexError):
+        return ""
+    named = claims.get("client_id", claims.get("iss")) if isinstance(claims, dict) else ""
+    return named if isinstance(named, str) else ""
+
+
+def reaches_no_further(caller: Caller, services: Services) -> RequestRefused:
+    """What a caller is told whose token has not the scope; it is noted as a failure is."""
+    services.quotas.failures.note(caller.application)
+    return RequestRefused(NO_SCOPE)
 
 
 def counts_token(asked: Asked, services: Services) -> bool:

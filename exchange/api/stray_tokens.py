@@ -46,7 +46,7 @@ async def _refuse(request: Request, services: Services, found: Mapping[str, Any]
         return
     text = str(found[_NAME])
     try:
-        with attempt(request, services, heard=services.tokens.knows(text)):
+        with attempt(request, services, said=text, heard=services.tokens.knows(text)):
             token = services.tokens.identified(text, services.clock())
     except InvalidToken:
         raise RequestRefused(MALFORMED) from None

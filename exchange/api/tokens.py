@@ -44,7 +44,7 @@ async def post_token(request: Request, services: RequestServices) -> Response:
     # A secret in a header is no way to a token here, whatever else is sent along.
     if form.get("grant_type") != "client_credentials" or "authorization" in request.headers:
         raise RequestRefused(UNSUPPORTED_GRANT)
-    with attempt(request, services):
+    with attempt(request, services, said=form.get("client_assertion", "")):
         asked = _asked(form, await assertion_in(form, services))
     if not counts_token(asked, services):
         raise RequestRefused(TOO_MANY_TOKENS)
@@ -75,7 +75,7 @@ async def post_revocation(request: Request, services: RequestServices) -> Respon
     form = await form_of(request, CREDENTIALS | {"token", "token_type_hint"})
     if "token" not in form:
         raise RequestRefused(BAD_TOKEN_REQUEST)
-    with attempt(request, services):
+    with attempt(request, services, said=form.get("client_assertion", "")):
         assertion = await assertion_in(form, services)
     try:
         token = services.tokens.identified(form["token"], services.clock())

@@ -18,6 +18,7 @@ from consent.shape import Problem, Problems
 from consent.terms import evidence_in, notice_in
 from exchange import records
 from exchange.changing import Given
+from exchange.circumstances import circumstances_of
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
 from policies.decision import Refused
@@ -140,6 +141,9 @@ def _yes(
     lines: Collection[Section],
     give: Give,
 ) -> Outcome[AnswerKept]:
+    if "capacity" not in answer.said and not _age_known(tx, row.client):
+        lacking = Refused(Reason.CONTENT_REFUSED, Reason.CONTENT_REFUSED, ("capacity: required",))
+        return _refuse(caller, row.client, lacking)
     yes = tuple(each for each in lines if answer.sections is None or each in answer.sections)
     handle = records.handle_of(
         tx.connection, shard=tx.shard, client=row.client, organisation=row.holder
@@ -152,6 +156,12 @@ def _yes(
     settled = replace(row, state=answer.state, deferred_until=None, consent=given.consent)
     requests.settle(tx.connection, settled)
     return Outcome(kept, (*outcome.events, _answered(caller, row, kept)))
+
+
+def _age_known(tx: Transaction, client: ClientId) -> bool:
+    """Whether the capacity is held against an age: else somebody must say who consents."""
+    known = records.client_with_id(tx.connection, shard=tx.shard, client=client)
+    return circumstances_of(tx, known).born is not None
 
 
 def _record(

@@ -2,12 +2,10 @@
 
 from audit.events import Actor, ConsentExpired, ConsentSuspended
 from consent import agenda, held, register
+from consent.agenda import LATER
 from exchange.security.keys import KeyDestroyed
 from exchange.transaction import BROKER, Outcome, Transaction
 from policies.vocabulary import ConsentId, OrganisationId
-
-LATER = 86_400_000_000
-"""When to look again at what can not be opened (µs): a day."""
 
 
 def end_due_consents(tx: Transaction, most: int = 100) -> Outcome[int]:

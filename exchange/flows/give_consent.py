@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from audit.events import Actor, ConsentGiven, ConsentRefused
+from audit.events import Actor, ConsentGiven, ConsentRefused, ConsentSuspended
 from consent import confirming, register
 from consent.capacity import USUAL, CapacityRules
 from consent.codes import Code, make
@@ -14,7 +14,7 @@ from exchange import records, stop_codes
 from exchange.changing import Given
 from exchange.circumstances import circumstances_of
 from exchange.considering import Rulebook
-from exchange.proposing import proposed, summary_of
+from exchange.proposing import proposed, refuse_untold, summary_of
 from exchange.records import KnownClient
 from exchange.security.tokens import Caller
 from exchange.stop_codes import Meant
@@ -35,13 +35,15 @@ from policies.vocabulary import (
 class ConsentOrder:
     """A consent record as its controller sends it, for a client of its own.
 
-    `code` is a proposal: it counts where the client must confirm what was recorded.
+    `code` is a proposal: it counts where the client must confirm what was recorded. `past`: it
+    comes from another register, where it was given before.
     """
 
     client: Handle
     body: Mapping[str, Any]
     rules: CapacityRules = USUAL
     code: Code = field(default_factory=make)
+    past: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,12 @@ def give_consent(
             notice_known=tx.directory.notices.known,
             rules=order.rules,
         )
+        terms, shown = proposed(tx, rulebook, client, terms, filed)
+        refuse_untold(tx, controller, terms, shown, past=order.past)
     except TermsRefused as refused:
         reason = Reason.CONTENT_REFUSED
         details = tuple(f"{place}: {code}" for place, code in refused.problems)
         return _refuse(caller, client.id, Refused(reason, told=reason, details=details))
-    terms, _ = proposed(tx, rulebook, client, terms, filed)
     if order.body.get("preview") not in (None, terms.agreed):
         reason = Reason.CONTENT_REFUSED
         changed = Refused(reason, told=reason, details=("preview: not_what_was_shown",))
@@ -152,7 +155,28 @@ def _record(
         via=terms.evidence.method,
     )
     stop_code = _stop_code(tx, codes, Meant(consent, client.id, controller), state)
-    return Outcome(Given(consent, state, terms, receipt, code, stop_code), (event,))
+    given = Given(consent, state, terms, receipt, code, stop_code)
+    return Outcome(given, (event, *_held(tx, caller, client.id, consent, terms)))
+
+
+def _held(
+    tx: Transaction, caller: Caller, client: ClientId, consent: ConsentId, terms: Terms
+) -> tuple[ConsentSuspended, ...]:
+    """What was taken over on a notice that is out of date is held: among what is to be renewed."""
+    notice = terms.notice
+    late = tx.directory.notices.stale(notice.id, notice.version, notice.lang)
+    if not late or not terms.grants:
+        return ()
+    register.suspend(tx.connection, shard=tx.shard, consent=consent, at=tx.at, sealing=tx.vault)
+    event = ConsentSuspended(
+        application=caller.application,
+        actor=Actor(system=caller.application),
+        client=client,
+        provider=caller.organisation,
+        consent=consent,
+        reason="notice_out_of_date",
+    )
+    return (event,)
 
 
 def _stop_code(

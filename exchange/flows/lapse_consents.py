@@ -2,14 +2,12 @@
 
 from audit.events import Actor, ConsentExpired, PersonEvent
 from consent import confirming, held, proof_records
+from consent.agenda import LATER
 from consent.confirming import Lapsed
 from exchange import telling
 from exchange.security.keys import KeyDestroyed
 from exchange.transaction import BROKER, Outcome, Transaction
 from policies.vocabulary import ConsentId
-
-LATER = 86_400_000_000
-"""When to look again at what can not be opened, or waits for another end (µs): a day."""
 
 
 def lapse_consents(tx: Transaction, most: int = 100) -> Outcome[int]:

@@ -13,7 +13,7 @@ from consent.terms import TermsRefused, read_terms
 from exchange import records
 from exchange.circumstances import circumstances_of
 from exchange.considering import Rulebook
-from exchange.proposing import Share, file_of, proposed, shares
+from exchange.proposing import Share, file_of, proposed, refuse_untold, shares
 from exchange.records import KnownClient, SealedSection
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
@@ -72,8 +72,13 @@ def preview_consent(
     body: Mapping[str, Any],
     rulebook: Rulebook,
     rules: CapacityRules = USUAL,
+    *,
+    past: bool = False,
 ) -> Outcome[Previewed]:
-    """Decide as if the consent stood since now. Its holder looks at its own client's summary."""
+    """Decide as if the consent stood since now. Its holder looks at its own client's summary.
+
+    What would be refused when it is given is refused here. `past` as in `ConsentOrder`.
+    """
     holder = OrganisationId(caller.organisation)
     client = records.client_known_as(
         tx.connection, shard=tx.shard, organisation=holder, handle=handle
@@ -93,11 +98,12 @@ def preview_consent(
             notice_known=tx.directory.notices.known,
             rules=rules,
         )
+        terms, notice = proposed(tx, rulebook, client, terms, filed)
+        refuse_untold(tx, holder, terms, notice, past=past)
     except TermsRefused as refused:
         reason = Reason.CONTENT_REFUSED
         details = tuple(f"{place}: {code}" for place, code in refused.problems)
         return _refuse(caller, client.id, Refused(reason, told=reason, details=details))
-    terms, notice = proposed(tx, rulebook, client, terms, filed)
     previews = tuple(
         _preview(tx, client, each) for each in shares(tx, rulebook, client, terms, filed)
     )

@@ -68,12 +68,6 @@ def renew_consent(
 
     It lets leave from now on what today's preview shows, and no longer what was shown then.
     """
-    try:
-        renewal = _read(tx, caller, order, rulebook)
-    except TermsRefused as unfit:
-        details = tuple(f"{place}: {code}" for place, code in unfit.problems)
-        refusal = Refused(Reason.CONTENT_REFUSED, details=details)
-        return refused(caller, order.consent, refusal, None)
     controller, receipts = OrganisationId(caller.organisation), list[str]()
 
     def receipt(client: ClientId, terms: Terms) -> str:
@@ -91,18 +85,24 @@ def renew_consent(
         return receipts[-1]
 
     was_held = register.is_held(tx.connection, shard=tx.shard, consent=order.consent)
-    changed = register.renew(
-        tx.connection,
-        shard=tx.shard,
-        consent=order.consent,
-        controller=controller,
-        renewal=renewal,
-        at=tx.at,
-        sealing=tx.vault,
-        receipt=receipt,
-        version=order.version,
-        mergers=tx.directory.mergers,
-    )
+    try:
+        renewal = _read(tx, caller, order, rulebook)
+        changed = register.renew(
+            tx.connection,
+            shard=tx.shard,
+            consent=order.consent,
+            controller=controller,
+            renewal=renewal,
+            at=tx.at,
+            sealing=tx.vault,
+            receipt=receipt,
+            version=order.version,
+            mergers=tx.directory.mergers,
+        )
+    except TermsRefused as unfit:
+        details = tuple(f"{place}: {code}" for place, code in unfit.problems)
+        refusal = Refused(Reason.CONTENT_REFUSED, details=details)
+        return refused(caller, order.consent, refusal, None)
     if isinstance(changed, Refused):
         return refused(caller, order.consent, changed, renewal.evidence.method)
     if order.body.get("preview") not in (None, changed.terms.agreed):

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.cases.known import cases, not_built
+from tests.cases.volume import form
 
 DATABASES = ("sqlite", "postgresql", "none")
 _PART = re.compile(r"test_t\d+_?([a-n]{1,3})_")
@@ -88,7 +89,9 @@ def main() -> int:
     options += ["--collect-only", "-qq"] if asked.parse_args().list else []
     states = States()
     code = pytest.main(options, plugins=[states])
-    Console(width=140).print(table(states))
+    console = Console(width=140)
+    console.print(table(states))
+    console.print(form())
     return int(code)
 
 

@@ -17,6 +17,7 @@ from policies.decision import Refused
 from policies.vocabulary import OrganisationId
 from tests.builders import Broker, logged
 from tests.cases.uniform import assert_uniform
+from tests.exchange.processes import both, send_each
 
 HOLDER, AT_ONCE = "destap-ww", 50
 KEY = {"Idempotency-Key": "key-t105-0001"}
@@ -189,3 +190,43 @@ def test_t56_two_counsellors_end_one_grant_each_and_both_are_ended(broker: Broke
         f"/v1/consents/{consent}/withdrawal", json={"via": "counsellor", "grants": [grants[0]]}
     )
     assert again.status_code != 200
+
+
+@pytest.mark.case("T56")
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_t56_of_two_processes_one_changes_a_version_and_the_other_is_told(broker: Broker) -> None:
+    handle = broker.registered(samples()["cl-0004"])
+    path = f"/v1/clients/{handle}/summary"
+    tag = broker.as_(HOLDER).get(path).headers["etag"]
+    headers = {"Authorization": f"Bearer {broker.token(HOLDER)}", "If-Match": tag}
+    said = ("nld", "fra")
+    changes = tuple(
+        ("PUT", path, {"sections": {"lang": {"contact_language": each}}}) for each in said
+    )
+
+    answers = both(send_each, broker.services.settings, changes, headers)
+
+    assert sorted(code for code, _ in answers) == [200, 412]
+    (done,) = [number for code, number in answers if code == 200]
+    now = broker.as_(HOLDER).get(path)
+    assert now.headers["etag"] != tag
+    assert now.json()["sections"]["lang"]["contact_language"]["value"] == said[done]
+
+
+@pytest.mark.case("T56")
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_t56_two_processes_end_one_grant_each_and_both_are_ended(broker: Broker) -> None:
+    sample = samples()["cl-0002"]
+    handle = broker.registered(sample)
+    path = f"/v1/consents/{broker.given(sample, handle)}/withdrawal"
+    headers = {"Authorization": f"Bearer {broker.token(sample.holder)}"}
+    changes = tuple(
+        ("POST", path, {"via": "counsellor", "grants": [each]}) for each in ("g1", "g2")
+    )
+
+    answers = both(send_each, broker.services.settings, changes, headers)
+
+    assert sorted(answers) == [(200, 0), (200, 1)]
+    shown = broker.as_(sample.holder).get(f"/v1/clients/{handle}/consents").json()["items"]
+    ended = [each["id"] for one in shown for each in one["grants"] if each["withdrawn"]]
+    assert sorted(ended) == ["g1", "g2"]

@@ -10,7 +10,7 @@ from consent.content import Terms, from_bytes, to_bytes
 from consent.renewal import read_renewal, renewed
 from policies.at_most import Levels
 from policies.vocabulary import FieldId, GrantId
-from tests.consent.builders import NOON, NOTICE, Desk, grant, library, micros, terms
+from tests.consent.builders import CLIENT, NOON, NOTICE, Desk, grant, library, micros, terms
 
 EXACT: Levels = frozenset(
     {(FieldId("ident.birth_date"), "exact"), (FieldId("goals.reason"), "exact")}
@@ -21,7 +21,7 @@ YEAR: Levels = frozenset({(FieldId("ident.birth_date"), "year")})
 def bound(said: Terms, **levels: Levels) -> Terms:
     """The terms with bounds for their first grant; `vdab_gent` stands for that organisation."""
     by = {name.replace("_", "-"): each for name, each in levels.items()}
-    return with_bounds(said, {GrantId("g1"): by})
+    return with_bounds(said, {GrantId("g1"): by}, client=CLIENT, now=micros(NOON))
 
 
 def test_the_same_terms_have_the_same_hash_whenever_and_however_they_are_given() -> None:
@@ -29,7 +29,7 @@ def test_the_same_terms_have_the_same_hash_whenever_and_however_they_are_given()
     later = bound(terms(evidence={"method": "itsme"}, grants=[grant(id="g1")]), vdab_gent=EXACT)
     moved = replace(later, grants=(replace(later.grants[0], start=0),))
 
-    assert said.agreed == later.agreed == agreed_hash(moved)
+    assert said.agreed == later.agreed == agreed_hash(moved, client=CLIENT, now=micros(NOON))
 
 
 @pytest.mark.parametrize(

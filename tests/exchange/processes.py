@@ -119,3 +119,21 @@ def ask_with_proof(
     answer = asking.get(path, headers=headers)
     services.close()
     answers.put(answer.status_code)
+
+
+def send_each(
+    settings: Settings,
+    barrier: Any,
+    answers: Any,
+    number: int,
+    requests: tuple[tuple[str, str, dict[str, Any]], ...],
+    headers: dict[str, str],
+) -> None:
+    """Send one request each, both at once: method, path and body."""
+    services = build_services(settings, clock=Clock())
+    asking = TestClient(create_app(services), headers=headers)
+    method, path, body = requests[number]
+    barrier.wait(PATIENCE)
+    answer = asking.request(method, path, json=body)
+    services.close()
+    answers.put((answer.status_code, number))

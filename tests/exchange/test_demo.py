@@ -169,7 +169,9 @@ def test_a_chapter_that_breaks_off_is_a_claim_that_did_not_hold(stage: Stage) ->
 def test_a_release_that_nobody_agreed_to_would_be_noticed(stage: Stage) -> None:
     sample = stage.samples["cl-0006"]
     grant = {**sample.consent["grants"][0], "purpose": "P2", "recipient": "org:vdab-gent"}
-    consent = {**sample.consent, "grants": [{**grant, "sections": ["contact"]}]}
+    notice = stage.samples["cl-0004"].consent["notice"]
+    told = {"notice": notice, "grants": [{**grant, "sections": ["contact"]}]}
+    consent = {**sample.consent, **told}
     del consent["refused"]
     stage.samples["cl-0006"] = replace(sample, consent=consent)
 

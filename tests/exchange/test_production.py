@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from exchange.checks import require_fit
+from exchange.checks import examine, require_fit
 from exchange.database import Unsafe
 from exchange.services import build_services
 from exchange.serving import serve
-from exchange.settings import Profile, Settings
+from exchange.settings import Profile, Settings, unknown_variables
 from tests.builders import Clock
 
 
@@ -31,6 +31,25 @@ def test_an_installation_with_all_that_production_wants_is_fit(fit: Settings) ->
     build_services(fit, clock=Clock()).close()
 
     require_fit(fit)
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_variable_that_is_mistyped_is_named_with_the_one_that_it_may_stand_for(
+    fit: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build_services(fit, clock=Clock()).close()
+    monkeypatch.setenv("OVERDRACHT_DPOP_COMPULSARY", "true")
+    monkeypatch.setenv("OVERDRACHT_DATA_DIR", str(fit.data_dir))
+    demo = fit.model_copy(update={"profile": Profile.DEMO})
+
+    with pytest.raises(Unsafe, match=r"DPOP_COMPULSARY .*OVERDRACHT_DPOP_COMPULSORY"):
+        require_fit(fit)
+    require_fit(demo)
+    (found,) = [each for each in examine(demo) if each.check == "every variable sets something"]
+    assert not found.good
+    monkeypatch.delenv("OVERDRACHT_DPOP_COMPULSARY")
+    monkeypatch.setenv("OVERDRACHT_XYZZY", "1")
+    assert unknown_variables() == {"OVERDRACHT_XYZZY": ""}
 
 
 @pytest.mark.parametrize(

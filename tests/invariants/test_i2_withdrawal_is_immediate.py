@@ -21,9 +21,10 @@ from exchange.services import Services
 from exchange.settings import Settings
 from policies.vocabulary import ConsentId
 from tests.builders import Broker, Story, logged
+from tests.cases.volume import volume
 from tests.invariants.racing import PARTNER, PURPOSE, Fetcher, Sharing, fetcher, sharing
 
-TRIALS, THREADS, TURNS = 90, 8, 2
+TRIALS, THREADS, TURNS = volume("T53"), 8, 2
 """Withdrawals raced by threads, threads at once, and fetches of each thread: 1,440 races."""
 
 WITHDRAWER, PUSHER = 0, 1

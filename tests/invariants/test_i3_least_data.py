@@ -12,8 +12,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
-from exchange.flows.administer import apply_documents
+from consent.notices import read_notice
+from exchange.flows.administer import apply_documents, apply_notices
 from exchange.samples import directory_documents, samples
+from policies.vocabulary import OrganisationType
 from tests.builders import Broker, logged, next_version, query
 from tests.invariants.asking import Asked
 from tests.invariants.oracle import FIELDS, SECTIONS, may_leave, may_use
@@ -54,6 +56,21 @@ SIGNED_AND_FREE = {
     "freedom_check": {"asked_alone": True, "no_effect_on_regime_stated": True},
 }
 """These files say of everybody that they are detained."""
+EVERYTHING_TOLD = f"""---
+id: N-EVERY
+version: '1.0'
+lang: nl
+purposes: [P1, P2, P3, P4, P5]
+recipient_types: [{", ".join(OrganisationType)}]
+reading_level_target: B1
+text_direction: ltr
+substantive_change_since_previous: true
+native_review: done
+placeholders: []
+---
+Mogen we dit doorgeven?
+"""
+"""So that what leaves hangs on all else."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +153,7 @@ def situations(draw: st.DrawFn) -> Situation:
             st.sampled_from([["explicit_mandate"], ["secrecy_release", "explicit_mandate"]])
         ),
         "capacity": {"type": "adult"},
-        "notice": {"id": "N-P2", "version": "2.1", "lang": "nl", "channel": "print"},
+        "notice": {"id": "N-EVERY", "version": "1.0", "lang": "nl", "channel": "print"},
         "evidence": SIGNED_AND_FREE,
         "grants": draw(st.lists(grants(recipient, purpose), min_size=1, max_size=3)),
         "denials": draw(st.lists(denials, max_size=2)),
@@ -165,6 +182,8 @@ def prepared(broker: Broker, situation: Situation) -> str:
         "organisation": ORGANISATIONS | {situation.recipient: limited},
     }
     broker.services.writer.submit(apply_documents, documents).result()
+    told = read_notice(EVERYTHING_TOLD.encode())
+    broker.services.writer.submit(apply_notices, [told]).result()
     sections = whole_file()
     if not ORGANISATIONS[situation.holder]["insz_authorisation"]["granted"]:
         del sections["natid"]
@@ -235,7 +254,7 @@ ALL_OF_P2 = Situation(
     {
         "functions": ["secrecy_release", "explicit_mandate"],
         "capacity": {"type": "adult"},
-        "notice": {"id": "N-P2", "version": "2.1", "lang": "nl", "channel": "print"},
+        "notice": {"id": "N-EVERY", "version": "1.0", "lang": "nl", "channel": "print"},
         "evidence": SIGNED_AND_FREE,
         "grants": [
             {

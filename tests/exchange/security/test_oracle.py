@@ -15,6 +15,7 @@ from joserfc.jwk import ECKey
 from exchange.security.contexts import CLIENT_ASSERTION, ID_TOKEN, RECEIPT
 from exchange.security.jose_profile import InvalidToken, verify, verify_bearing_key
 from exchange.security.tokens import ClientAssertions
+from tests.cases.volume import volume
 from tests.exchange.security import forging
 from tests.exchange.security.forging import (
     APPLICATION,
@@ -116,7 +117,7 @@ def they_accept(token: str) -> bool:
 def test_t40_what_we_accept_joserfc_accepts() -> None:
     seen: Counter[tuple[bool, bool]] = Counter()
 
-    @settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=volume("T40"), deadline=None, suppress_health_check=list(HealthCheck))
     @given(tokens())
     def compare(token: str) -> None:
         ours, theirs = we_accept(token), they_accept(token)

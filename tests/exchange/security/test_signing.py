@@ -190,3 +190,12 @@ def test_every_token_says_when_it_was_made_but_for_a_signature_under_an_agreemen
 
     assert [each.name for each in known if "iat" not in each.required] == ["framework-agreement"]
     assert len(known) > 10
+
+
+def test_an_object_of_256_members_is_signed_and_read_and_one_more_is_not() -> None:
+    most = {f"m{n}": n for n in range(256)}
+    token = sign(RECEIPT, RECEIPT_OF_A_CONSENT | {"more": most}, SIGNER)
+
+    assert read(token).get("more") == most
+    with pytest.raises(ValueError, match="not readable"):
+        sign(RECEIPT, RECEIPT_OF_A_CONSENT | {"more": most | {"m256": 256}}, SIGNER)
