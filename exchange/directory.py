@@ -23,14 +23,8 @@ from exchange.security.tokens import Caller
 from exchange.volumes import persons_in
 from policies.agreements import Agreement, any_in_force, flows_between, read_agreement
 from policies.decision import FlowFacts, RecipientFacts
-from policies.organisations import (
-    Organisation,
-    Partnership,
-    recipient_facts,
-)
-from policies.organisations import (
-    read_directory as read_organisations,
-)
+from policies.organisations import Organisation, Partnership, recipient_facts
+from policies.organisations import read_directory as read_organisations
 from policies.risk_analysis import RISK_ANALYSIS, Analysed, analysed_in
 from policies.text_scan import Scanner, scanner
 from policies.vocabulary import ApplicationId, OrganisationId, OrganisationType

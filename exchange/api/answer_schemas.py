@@ -1,65 +1,32 @@
 """What each answer looks like, in JSON Schema: closed objects, so that nothing more can slip in."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping
 
 from audit.leaf import KINDS
 from consent.ending import Because
 from consent.forms import DENIAL, GRANT, REFUSAL
 from consent.shape import shape_schema
 from exchange.api.forms import CONSENT, HANDLE
+from exchange.api.shapes import (
+    NOTHING,
+    OBJECT,
+    TEXT,
+    TRUTH,
+    WHOLE,
+    Schema,
+    many,
+    maybe,
+    more,
+    text,
+    whole,
+    word,
+)
 from exchange.bases import BasisState
 from exchange.recalls import LAWS, RecallOutcome, RecallState
 from policies.bases import BasisKind, Condition
 from policies.summary_model import summary_model
 from policies.vocabulary import ConsentState, HandoverState, Reason, Section
 from policies.what_if import Effect
-
-Schema: TypeAlias = Mapping[str, Any]
-
-TEXT: Schema = {"type": "string"}
-SAID: Schema = {"type": "string", "minLength": 1}
-WHOLE: Schema = {"type": "integer", "minimum": 0}
-TRUTH: Schema = {"type": "boolean"}
-NOTHING: Schema = {"type": "null"}
-OBJECT: Schema = {"type": "object"}
-
-
-def text(pattern: str) -> Schema:
-    return {"type": "string", "pattern": pattern}
-
-
-def word(*words: str) -> Schema:
-    return {"type": "string", "enum": list(words)}
-
-
-def many(each: Schema) -> Schema:
-    return {"type": "array", "items": each}
-
-
-def maybe(schema: Schema) -> Schema:
-    return {"anyOf": [schema, NOTHING]}
-
-
-def whole(optional: Sequence[str] = (), /, **members: Schema) -> Schema:
-    """An object with these members and no other; all are there but the `optional`."""
-    return {
-        "type": "object",
-        "properties": members,
-        "required": [name for name in members if name not in optional],
-        "additionalProperties": False,
-    }
-
-
-def more(schema: Schema, optional: Sequence[str] = (), /, **members: Schema) -> Schema:
-    """The object with more members; of a name with a dash or of a word of Python, too."""
-    needed = [name for name in members if name not in optional]
-    return {
-        **schema,
-        "properties": {**schema["properties"], **members},
-        "required": [*dict.fromkeys((*schema["required"], *needed))],
-    }
-
 
 INSTANT = text(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$")
 DAY = text(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from consent.shape import A_DAY_OF_A_MONTH
-from exchange.api.answer_schemas import TRUTH, Schema, many, text, whole, word
+from exchange.api.shapes import TRUTH, Schema, many, text, whole, word
 from policies.summary_model import Field, Shape, summary_model
 
 _DATE = text(f"^(?:(?:19|20)[0-9]{{2}}|2100)-{A_DAY_OF_A_MONTH}$")

@@ -13,7 +13,7 @@ from consent.views import VIEWS
 from exchange import problems
 from exchange.api import answer_schemas as schemas
 from exchange.api import explanation_schemas as explanations
-from exchange.api.answer_schemas import Schema
+from exchange.api import shapes
 from exchange.api.audit import NewExport, NewReceipt, NewSearch
 from exchange.api.bases import ClaimedBasis, ObjectionAnswer
 from exchange.api.clients import NewClient, NewDisclosure, NewFlags
@@ -40,6 +40,7 @@ from exchange.api.handovers import (
 )
 from exchange.api.proofs import Said
 from exchange.api.recalls import NewCertificate
+from exchange.api.shapes import Schema
 from exchange.api.simulations import NewSimulation
 from exchange.api.summaries import Query
 from exchange.api.withdrawals import NewStop
@@ -111,12 +112,12 @@ def _change(answer: Schema, body: type[BaseModel] | Schema) -> Description:
 
 
 _IF_MATCH = _parameter("If-Match", "header", {"type": "string", "maxLength": 40})
-_LANGUAGE = _parameter("Accept-Language", "header", schemas.TEXT)
+_LANGUAGE = _parameter("Accept-Language", "header", shapes.TEXT)
 _CURSOR = (
     _parameter("cursor", "query", {"type": "string", "maxLength": 200}),
     _parameter("limit", "query", {"type": "integer", "minimum": 1, "maximum": 200}),
 )
-_BOX = _parameter("box", "query", schemas.word("inbox", "outbox"))
+_BOX = _parameter("box", "query", shapes.word("inbox", "outbox"))
 _PAGE = Answer({}, HTML)
 _KEPT = {304: Answer(None)}
 _AGREEMENTS = Description(
@@ -139,8 +140,8 @@ _REFUSED = (
 )
 _ASSERTION: Mapping[str, Schema] = {
     "client_assertion_type": {"const": ASSERTION_TYPE},
-    "client_assertion": schemas.SAID,
-    "client_id": schemas.SAID,
+    "client_assertion": shapes.SAID,
+    "client_id": shapes.SAID,
 }
 _OAUTH = (problems.BAD_TOKEN_REQUEST, problems.INVALID_CLIENT)
 _NOWHERE = (problems.NOT_AVAILABLE,)
@@ -155,7 +156,7 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
         body=NewHandover,
         parameters=(
             _parameter(
-                "Idempotency-Key", "header", schemas.text(r"^[\x21-\x7e]{8,200}$"), needed=True
+                "Idempotency-Key", "header", shapes.text(r"^[\x21-\x7e]{8,200}$"), needed=True
             ),
         ),
         problems=(
@@ -168,7 +169,7 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
         answers=_json(schemas.BOX),
         parameters=(
             _BOX,
-            _parameter("state", "query", schemas.word(*HandoverState)),
+            _parameter("state", "query", shapes.word(*HandoverState)),
             *_CURSOR,
         ),
         problems=(*_NOWHERE, problems.INVALID_CONTENT),
@@ -228,7 +229,7 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
     ),
     ("GET", "/v1/consents/due"): Description(
         answers=_json(schemas.DUE),
-        parameters=(_parameter("which", "query", schemas.word("ending", "held")), *_CURSOR),
+        parameters=(_parameter("which", "query", shapes.word("ending", "held")), *_CURSOR),
         problems=(*_NOWHERE, problems.INVALID_CONTENT),
     ),
     ("POST", "/v1/consents/{consent}/renewal"): _change(schemas.RENEWED, renewal_schema()),
@@ -247,7 +248,7 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
     ),
     ("GET", "/v1/recalls"): Description(
         answers=_json(schemas.RECALLS),
-        parameters=(_BOX, _parameter("state", "query", schemas.word(*RecallState)), *_CURSOR),
+        parameters=(_BOX, _parameter("state", "query", shapes.word(*RecallState)), *_CURSOR),
         problems=(*_NOWHERE, problems.INVALID_CONTENT),
     ),
     ("POST", "/v1/recalls/{recall}/certificate"): Description(
@@ -271,8 +272,8 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
         answers={200: Answer({}, JWT, others=(JOSE, HTML))}
     ),
     ("GET", "/v1/consents/{consent}/record"): Description(
-        answers={200: Answer(schemas.OBJECT, JSON_LD, others=(JSON, FHIR, JWT, JOSE))},
-        parameters=(_parameter("as", "query", schemas.word(*VIEWS)),),
+        answers={200: Answer(shapes.OBJECT, JSON_LD, others=(JSON, FHIR, JWT, JOSE))},
+        parameters=(_parameter("as", "query", shapes.word(*VIEWS)),),
         problems=(problems.INVALID_CONTENT,),
     ),
     ("POST", "/v1/consents/{consent}/confirmation"): Description(
@@ -293,7 +294,7 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
         answers=_json(schemas.QUESTIONS),
         parameters=(
             _BOX,
-            _parameter("state", "query", schemas.word(*sorted(frozenset().union(*SEEN.values())))),
+            _parameter("state", "query", shapes.word(*sorted(frozenset().union(*SEEN.values())))),
             *_CURSOR,
         ),
         problems=(*_NOWHERE, problems.INVALID_CONTENT),
@@ -305,15 +306,15 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
     ),
     ("POST", "/oauth/token"): Description(
         answers=_json(schemas.TOKEN),
-        body=schemas.whole(
+        body=shapes.whole(
             ("client_id", "scope", "resource"),
             grant_type={"const": "client_credentials"},
-            scope=schemas.SAID,
-            resource=schemas.SAID,
+            scope=shapes.SAID,
+            resource=shapes.SAID,
             **_ASSERTION,
         ),
         kinds=(FORM,),
-        parameters=(_parameter("DPoP", "header", schemas.TEXT),),
+        parameters=(_parameter("DPoP", "header", shapes.TEXT),),
         problems=(
             *_OAUTH,
             problems.INVALID_SCOPE,
@@ -326,10 +327,10 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
     ),
     ("POST", "/oauth/revocation"): Description(
         answers={200: Answer(None)},
-        body=schemas.whole(
+        body=shapes.whole(
             ("client_id", "token_type_hint"),
-            token=schemas.SAID,
-            token_type_hint=schemas.SAID,
+            token=shapes.SAID,
+            token_type_hint=shapes.SAID,
             **_ASSERTION,
         ),
         kinds=(FORM,),
@@ -350,12 +351,12 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
         answers=_json(schemas.RECEIPT), body=NewReceipt, problems=_NOWHERE
     ),
     ("GET", "/v1/audit/checkpoint"): Description(
-        answers={200: Answer(schemas.TEXT, TEXT)}, problems=_NOWHERE
+        answers={200: Answer(shapes.TEXT, TEXT)}, problems=_NOWHERE
     ),
     ("GET", "/v1/audit/entries/{index}"): Description(answers=_json(schemas.PROVEN)),
     ("GET", "/v1/audit/entries/{index}/explanation"): Description(
         answers=_json(explanations.EXPLAINED),
-        parameters=(_parameter("as", "query", schemas.word(*Audience)), _LANGUAGE),
+        parameters=(_parameter("as", "query", shapes.word(*Audience)), _LANGUAGE),
         problems=(problems.INVALID_CONTENT,),
     ),
     ("POST", "/access/v1/evaluation"): Description(
@@ -373,20 +374,20 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
     ("GET", "/.well-known/authzen-configuration"): Description(
         answers=_json(explanations.DECISION_POINT)
     ),
-    ("GET", "/audit/tlog/{log}/checkpoint"): Description(answers={200: Answer(schemas.TEXT, TEXT)}),
+    ("GET", "/audit/tlog/{log}/checkpoint"): Description(answers={200: Answer(shapes.TEXT, TEXT)}),
     ("GET", "/audit/tlog/{log}/tile/entries/{place}"): Description(
         answers={200: Answer({}, BYTES)}
     ),
     ("GET", "/audit/tlog/{log}/tile/{level}/{place}"): Description(
         answers={200: Answer({}, BYTES)}
     ),
-    ("GET", "/openapi.json"): Description(answers=_json(schemas.OBJECT)),
+    ("GET", "/openapi.json"): Description(answers=_json(shapes.OBJECT)),
     ("GET", "/healthz"): Description(answers=_json(schemas.UP)),
     ("GET", "/readyz"): Description(
         answers={200: Answer(schemas.READY), 503: Answer(schemas.READY)}
     ),
     ("GET", "/metrics"): Description(
-        answers={200: Answer(schemas.TEXT, TEXT)},
+        answers={200: Answer(shapes.TEXT, TEXT)},
         problems=(problems.NOT_AUTHENTICATED, problems.NOT_AVAILABLE),
         security=({"monitoring": []},),
     ),

@@ -1,20 +1,8 @@
 """What explanations and evaluations look like as answers, in JSON Schema."""
 
 from audit.leaf import KINDS
-from exchange.api.answer_schemas import (
-    CONSENT_ID,
-    INSTANT,
-    SAID,
-    TEXT,
-    TRUTH,
-    WHOLE,
-    Schema,
-    many,
-    maybe,
-    more,
-    whole,
-    word,
-)
+from exchange.api.answer_schemas import CONSENT_ID, INSTANT
+from exchange.api.shapes import SAID, TEXT, TRUTH, WHOLE, Schema, many, maybe, more, whole, word
 from policies.explaining import LANGUAGES, Audience
 from policies.vocabulary import Reason
 

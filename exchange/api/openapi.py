@@ -14,10 +14,11 @@ from pydantic import BaseModel
 from starlette.routing import BaseRoute
 
 from exchange import problems
-from exchange.api.answer_schemas import SHARED, TEXT, WHOLE, Schema, many, whole, word
+from exchange.api.answer_schemas import SHARED
 from exchange.api.answers import NO_STORE, answer
 from exchange.api.declarations import DECLARED, Declaration, Rate
 from exchange.api.descriptions import DESCRIBED, FORM, JSON, Answer, Description
+from exchange.api.shapes import TEXT, WHOLE, Schema, many, whole, word
 from exchange.problems import BASE, Problem
 from exchange.settings import Settings
 

@@ -8,7 +8,7 @@ from alembic import op
 
 from exchange import tenancy
 
-revision, down_revision = "0025_received", "0017_consent_requests"
+revision, down_revision = "0025_received", "0024_field_tallies"
 
 OTHERS = """
 INSERT INTO received (shard, client, recipient, consent, grant_id, purpose, first_at)
