@@ -143,7 +143,7 @@ _a_flow = st.fixed_dictionaries(
         "origin_masking": st.booleans(),
         "precision_caps": st.lists(st.sampled_from(_levels), max_size=3).map(dict),
     }
-)
+).filter(lambda flow: not set(flow["extra_fields"]) & set(flow["excluded_fields"]))
 
 
 @settings(max_examples=20)
