@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from consent.belgian_time import day_of, instant, start_of
-from exchange import field_tallies, recalls
+from exchange import field_tallies, recalls, volumes
 from exchange.counted import keep_counted
 from exchange.field_tallies import RELEASES, Sum
 from exchange.operations import Line, OperationRefused
@@ -41,7 +41,8 @@ def agreements_report(services: Services, asked: Mapping[str, Any]) -> Iterator[
     agreement, today = _agreement(services, asked["id"]), _today(services)
     year = int(asked.get("year") or today.year)
     with services.database.reading() as connection:
-        yield report(connection, agreement, year, today, persons=None)
+        persons = volumes.persons_in(connection, shard=SHARD).get(f"{agreement.id}/{year}", 0)
+        yield report(connection, agreement, year, today, persons=persons)
 
 
 VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
@@ -51,9 +52,9 @@ VERBS: Mapping[str, Callable[[Services, Mapping[str, Any]], Iterator[Line]]] = {
 
 
 def report(
-    connection: Connection, agreement: Agreement, year: int, today: date, *, persons: int | None
+    connection: Connection, agreement: Agreement, year: int, today: date, *, persons: int
 ) -> dict[str, Any]:
-    """The yearly report. `persons`: how many were concerned, where that is counted."""
+    """The yearly report. `persons`: how many were served under it that year (see `volumes`)."""
     first, last = f"{year}-01", f"{year}-12"
     found = list(
         field_tallies.sums(connection, shard=SHARD, agreement=agreement.id, first=first, last=last)
@@ -72,7 +73,7 @@ def report(
         "standing": standing(agreement, today).value,
         "persons": {
             "agreed": agreement.volume,
-            "concerned": None if persons is None else shown(persons),
+            "concerned": shown(persons),
         },
         "releases": shown(sum(releases.values())),
         "uses": [_use(each) for each in told if not each.unused],

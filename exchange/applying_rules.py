@@ -39,7 +39,7 @@ def errors(findings: Sequence[Finding]) -> list[Finding]:
 
 def rules_show(services: Services, _asked: Mapping[str, Any]) -> Iterator[Line]:
     """The installation's own rules that are in force at this moment, as text by file."""
-    _hear(services)
+    hear(services)
     ruling = services.ruling
     yield {"files": dict(ruling.own), "set": ruling.overlay.site, "policy": ruling.policy}
 
@@ -62,7 +62,7 @@ def rules_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
     done = services.writer.submit(apply_rules, order).result().value
     if isinstance(done, Refused):
         raise OperationRefused("another operator must say it too; you have said it already")
-    _hear(services)
+    hear(services)
     yield {
         "done": done.done,
         "changed": done.changed,
@@ -71,7 +71,7 @@ def rules_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
     }
 
 
-def _hear(services: Services) -> None:
+def hear(services: Services) -> None:
     """Have this host hear now of what was put in force: each batch begins with that."""
     if services.admission.frozen is None:
         services.writer.submit(_nothing).result()

@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from exchange.terminal import Json, done, out, print_json, say, stop, tell_asked
+from policies.rule_texts import read_set
 from policies.vocabulary import Reason
 from policies.yaml_files import InvalidYaml, read_yaml
 
@@ -28,8 +29,9 @@ _MOST_FIELDS = 6
 def simulate_agreement(file: File, as_json: Json = False) -> None:
     """Which consents and handovers the agreement in FILE (YAML) would widen, narrow or break.
 
-    It is taken as it is written: a draft lets nothing leave. A consent gives no more than on the
-    day it was given: what the agreement asks beyond that waits for the client's renewed word.
+    It is taken as it is written: a draft changes nothing while another version is in use; write
+    `state: active` to see what it would change. A consent gives no more than on the day it was
+    given: what the agreement asks beyond that waits for the client's renewed word.
     """
     _run("agreement", _yaml(file), as_json)
 
@@ -50,7 +52,7 @@ def simulate_notices(folder: Folder, as_json: Json = False) -> None:
 @simulate.command("rules")
 def simulate_rules(folder: Folder, as_json: Json = False) -> None:
     """What the rules (Cedar) in DIR would keep back, in place of the installation's own."""
-    _run("rules", str(folder.resolve()), as_json)
+    _run("rules", read_set(folder), as_json)
 
 
 @simulate.command("model")

@@ -5,6 +5,7 @@ from typing import Any
 
 from consent.belgian_time import day_of, instant
 from exchange import records
+from exchange.applying_rules import hear
 from exchange.flows.simulate_change import note_simulation
 from exchange.operations import Line, OperationRefused
 from exchange.services import SHARD, Services
@@ -27,6 +28,7 @@ def simulate(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
     Logged before the first consent is opened. The operator is told numbers alone.
     """
     kind, document = asked["kind"], asked["document"]
+    hear(services)
     today = world_today(services)
     try:
         with supposed(services, today, kind, document) as then:

@@ -16,13 +16,14 @@ from consent.standing import ConsentFacts, GrantRef, Now, Said, facts_from, matc
 from exchange.acting import STRANGER
 from exchange.bases import Basis, facts_of, live_basis
 from exchange.directory import Directory
-from policies.agreements import Standing, read_agreement, standing
+from policies.agreements import Agreement, AgreementState, Standing, read_agreement, standing
 from policies.decision import BasisFacts, Facts, FlowFacts, ReleaseRequest
 from policies.gates import Decider
 from policies.organisations import read_directory
 from policies.vocabulary import OrganisationId
 from policies.what_if import Release, release_of
 
+_MAY_STAND = frozenset({AgreementState.ACTIVE, AgreementState.IN_REVIEW})
 _ASKING = frozenset({Standing.IN_FORCE, Standing.IN_REVIEW, Standing.SUSPENDED})
 
 
@@ -158,13 +159,26 @@ class World:
 
 
 def with_agreements(directory: Directory, documents: Iterable[object]) -> Directory:
-    """The directory with these agreements in place of those of the same id.
+    """The directory with these agreements in place of those of the same id, as applying keeps them.
 
-    Raises `UnfitDocument`.
+    What is not yet active leaves the version in use where it is, and so does the end of another
+    version. A suspension that stands holds the new one too. Raises `UnfitDocument`.
     """
     known = {each.id: each for each in directory.agreements}
-    known |= {each.id: each for each in map(read_agreement, documents)}
+    for document in documents:
+        new = read_agreement(document, directory.analysed)
+        known[new.id] = _kept(new, known.get(new.id))
     return _other(directory, agreements=tuple(known[id] for id in sorted(known)))
+
+
+def _kept(new: Agreement, before: Agreement | None) -> Agreement:
+    if before is None:
+        return new
+    if new.state not in _MAY_STAND:
+        ends = new.state is AgreementState.ENDED and new.version == before.version
+        return new if ends or new.state is AgreementState.SUSPENDED else before
+    state = before.state if before.state is AgreementState.SUSPENDED else new.state
+    return replace(new, state=state, suspended=new.suspended or before.suspended)
 
 
 def with_organisations(directory: Directory, document: object) -> Directory:

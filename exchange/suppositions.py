@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from consent import records as consents
@@ -26,6 +25,7 @@ from exchange.under_model import Documents, ModelRefused, under_model
 from policies.agreements import read_agreement
 from policies.documents import UnfitDocument
 from policies.gates import Decider
+from policies.risk_analysis import RISK_ANALYSIS
 from policies.rule_texts import RulesRefused
 from policies.site_rules import load_overlay
 from policies.vocabulary import FieldId
@@ -47,13 +47,14 @@ def world_today(services: Services) -> World:
 def supposed(services: Services, today: World, kind: str, document: Any) -> Iterator[World]:
     """The world with the document in place of what it would take the place of.
 
-    `agreement` and `organisations` are documents, `notices` texts by file name, `rules` the path
-    of a folder, `model` the text of a summary model. Raises `NotSupposed`.
+    `agreement` and `organisations` are documents, `notices` and `rules` texts by file name,
+    `model` the text of a summary model. Raises `NotSupposed`.
     """
     try:
         if kind == "model":
             day = day_of(instant(services.clock()))
-            with under_model(today, document.encode(), _stored(services), day) as then:
+            own, known = dict(services.ruling.own), _stored(services)
+            with under_model(today, document.encode(), known, own, day) as then:
                 yield then
         else:
             yield _KINDS[kind](services, today, document)
@@ -65,7 +66,7 @@ def _stored(services: Services) -> Documents:
     with services.database.reading() as connection:
         return {
             kind: documents(connection, shard=SHARD, kind=kind)
-            for kind in ("organisation", "partnership", "agreement")
+            for kind in ("organisation", "partnership", "agreement", RISK_ANALYSIS)
         }
 
 
@@ -160,8 +161,8 @@ def _fits(in_use: Sequence[Notice], new: Sequence[Notice]) -> None:
             raise NotSupposed(f"{name} is in use with another text; give it a new version")
 
 
-def _rules(_services: Services, today: World, folder: str) -> World:
-    return World(today.directory, Decider(load_overlay(site=Path(folder))))
+def _rules(_services: Services, today: World, texts: Mapping[str, str]) -> World:
+    return World(today.directory, Decider(load_overlay(site=texts)))
 
 
 _KINDS: Mapping[str, Callable[[Services, World, Any], World]] = {

@@ -25,6 +25,7 @@ from policies.bases import gives
 from policies.decision import Facts, GrantFacts
 from policies.gates import Decider
 from policies.organisations import read_directory
+from policies.risk_analysis import RISK_ANALYSIS, analysed_in
 from policies.site_rules import load_overlay
 from policies.summary_model import summary_model
 from policies.vocabulary import FieldId
@@ -40,16 +41,19 @@ class ModelRefused(Exception):
 
 
 @contextmanager
-def under_model(today: World, model: bytes, documents: Documents, day: date) -> Iterator[World]:
+def under_model(
+    today: World, model: bytes, documents: Documents, own: Mapping[str, str], day: date
+) -> Iterator[World]:
     """Today's world under another model, for as long as its process is needed.
 
+    `own` are the installation's own rules, by file: they hold under that model as well.
     Raises `ModelRefused`, also when the purposes or an agreement do not fit the model.
     """
     with subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", ENTRY], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
         ask = partial(_ask, process)
-        if refused := ask((model, documents, day)):
+        if refused := ask((model, documents, own, day)):
             raise ModelRefused(refused)
         yield replace(today, elsewhere=lambda lane, facts: ask((lane, _with_levels(facts))))
 
@@ -65,9 +69,11 @@ def _ask(process: "subprocess.Popen[bytes]", said: Any) -> Any:
         raise ModelRefused("its process has ended; see what it wrote") from None
 
 
-def answer_all(documents: Documents, day: date, asked: IO[bytes], told: IO[bytes]) -> None:
+def answer_all(
+    documents: Documents, own: Mapping[str, str], day: date, asked: IO[bytes], told: IO[bytes]
+) -> None:
     """Answer what is asked of the model of this process, until nothing more is."""
-    decider = Decider(load_overlay())
+    decider = Decider(load_overlay(site=own))
     directory = _directory(documents)
     _tell(told, "")
     while True:
@@ -90,11 +96,15 @@ def _directory(documents: Documents) -> Directory:
             "partnerships": list(documents["partnership"].values()),
         }
     )
+    analysed = analysed_in(documents[RISK_ANALYSIS].values())
     return Directory(
         version=0,
         organisations={each.id: each for each in known.organisations},
         partnerships={each.id: each for each in known.partnerships},
-        agreements=tuple(map(read_agreement, documents["agreement"].values())),
+        agreements=tuple(
+            read_agreement(each, analysed) for each in documents["agreement"].values()
+        ),
+        analysed=analysed,
         applications={},
         notices=NoticeLibrary(()),
     )

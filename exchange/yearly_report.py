@@ -28,7 +28,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "suspended": "geschorst",
         "ended": "beëindigd",
         "none": "geen",
-        "unknown": "niet geteld",
+        "unlimited": "geen aantal",
         "never_asked": "nooit gevraagd",
         "always_withheld": "altijd achtergehouden",
         "never_opened": "nooit ingevuld",
@@ -51,7 +51,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "stopped": "Suspended since {on} by {by}: {reason}",
         "recalls": "Recalls: {states}",
         "none": "none",
-        "unknown": "not counted",
+        "unlimited": "no number",
         "never_asked": "never asked for",
         "always_withheld": "always withheld",
         "never_opened": "never filled in",
@@ -67,8 +67,9 @@ def lines(report: Mapping[str, Any], language: str) -> Iterator[str]:
     standing = report["standing"]
     yield words["made"].format(**{**report, "standing": words.get(standing, standing)})
     yield words["rounded"].format(**report)
-    persons = {name: _or(held, words["unknown"]) for name, held in report["persons"].items()}
-    yield words["persons"].format(**persons)
+    agreed, concerned = report["persons"]["agreed"], report["persons"]["concerned"]
+    limit = words["unlimited"] if agreed is None else agreed
+    yield words["persons"].format(agreed=limit, concerned=_number(concerned))
     yield words["releases"].format(releases=_number(report["releases"]))
     for use in report["uses"]:
         yield ""
@@ -106,7 +107,3 @@ def _use(
 
 def _number(times: int | None) -> str:
     return _FEW if times is None else str(times)
-
-
-def _or(held: int | None, otherwise: str) -> str:
-    return otherwise if held is None else str(held)

@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from policies.decision import Trace
-from policies.gates import RULES
+from policies.gates import RULES, an_agreement_covers_it
 from policies.minimisation import reason_of
 from policies.vocabulary import FieldId, Reason
 from policies.withholding import Withheld
@@ -104,8 +104,9 @@ def explain(account: Account, audience: Audience, language: str) -> Explanation:
     first = next((each for each in steps if not each.held), None)
     refused = account.reason if account.permit is False else None
     why = None if refused is None else tongue.reason(refused)
+    spoke = ""
     if refused and first and first.code and reason_of(first.code) == refused:
-        why = first.text
+        why, spoke = first.text, first.gate
     outcome = _outcome(account)
     return Explanation(
         language=language,
@@ -113,7 +114,7 @@ def explain(account: Account, audience: Audience, language: str) -> Explanation:
         outcome=_AS_TOLD.get(outcome, outcome),
         headline=tongue.said(tongue.words["outcomes"][outcome]),
         why=why,
-        next=None if refused is None else tongue.next(refused),
+        next=None if refused is None else tongue.next(refused, spoke),
         steps=steps,
         grounds=account.grounds,
         kept=tuple((why, tongue.cut(why), fields) for why, fields in account.withheld.items()),
@@ -152,8 +153,10 @@ class _Tongue:
         text = (spoken or texts["staff"]).format_map(self._blanks | blanks)
         return text[:1].upper() + text[1:]
 
-    def reason(self, code: str) -> str:
+    def reason(self, code: str, gate: str = "") -> str:
         reasons = self.words["reasons"]
+        if _is_full(gate, code):
+            return self.said(self.words["agreement_full"])
         if code in reasons:
             return self.said(reasons[code])
         if code in self._account.says or code.startswith("SITE_"):
@@ -162,17 +165,19 @@ class _Tongue:
             return self.said(self.words["rule"], rule=rule)
         return self.said(self.words["unknown_reason"], code=code)
 
-    def next(self, code: str) -> str | None:
+    def next(self, code: str, gate: str) -> str | None:
         if self._audience is not Audience.COUNSELLOR:
             return None
         reasons = self.words["reasons"]
         known: str | None = reasons.get(code, reasons[Reason.SITE_RULE])["next"]
+        if _is_full(gate, code):
+            known = self.words["agreement_full"]["next"]
         return known
 
     def step(self, gate: str, code: str | None) -> Step:
         if code is not None:
             left = self.words["nothing_left"] if gate == RULES else {}
-            text = self.said(left[code]) if code in left else self.reason(code)
+            text = self.said(left[code]) if code in left else self.reason(code, gate)
         else:
             known = self.words["gates"].get(gate, self.words["unknown_gate"])
             text = self.said(known, gate=gate)
@@ -186,7 +191,8 @@ class _Tongue:
         if self._audience is not Audience.AUDITOR:
             return ()
         law = words("law")
-        keys = law["gates"].get(gate, ()) if code is None else law["reasons"].get(code, ())
+        mine = code is None or _is_full(gate, code)
+        keys = law["gates"].get(gate, ()) if mine else law["reasons"].get(code, ())
         return tuple((key, law["places"][key]) for key in keys)
 
     def _when(self, day: date | None) -> str:
@@ -195,6 +201,11 @@ class _Tongue:
         month = self.words["months"][day.month - 1]
         when: str = self.words["when"].format(day=day.day, month=month, year=day.year)
         return when
+
+
+def _is_full(gate: str, code: str | None) -> bool:
+    """Whether it was the agreement that had no room, and not the consent that was used up."""
+    return (gate, code) == (an_agreement_covers_it.__name__, Reason.USES_EXHAUSTED)
 
 
 def _read(name: str) -> Mapping[str, Any]:

@@ -4,13 +4,14 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel
 
 from consent.forms import record_schema, renewal_schema
 from consent.views import VIEWS
 from exchange import problems
+from exchange.agreement_views import FORMS
 from exchange.api import answer_schemas as schemas
 from exchange.api import explanation_schemas as explanations
 from exchange.api import shapes
@@ -125,6 +126,15 @@ _AGREEMENTS = Description(
 )
 _AGREEMENT = Description(
     answers={200: Answer(schemas.AGREEMENT, headers=("ETag",), others=(HTML, PAGES[0])), **_KEPT}
+)
+_AGREEMENT_NOW = replace(
+    _AGREEMENT,
+    answers={
+        **_AGREEMENT.answers,
+        200: replace(_AGREEMENT.answers[200], others=(HTML, PAGES[0], JSON_LD)),
+    },
+    parameters=(_parameter("as", "query", shapes.word(*FORMS)),),
+    problems=(problems.INVALID_CONTENT,),
 )
 _PROTOCOL = Description(answers={200: Answer({}, PAGES[0], headers=("ETag",)), **_KEPT})
 _STEPS = {200: _PAGE, 422: _PAGE, 429: _PAGE, 503: _PAGE}
@@ -262,8 +272,8 @@ DESCRIBED: Mapping[tuple[str, str], Description] = {
     ("POST", "/stop/{language}"): Description(answers=_STEPS, body=NewStop, kinds=(FORM,)),
     ("GET", "/agreements"): _AGREEMENTS,
     ("HEAD", "/agreements"): _AGREEMENTS,
-    ("GET", "/agreements/{agreement}"): _AGREEMENT,
-    ("HEAD", "/agreements/{agreement}"): _AGREEMENT,
+    ("GET", "/agreements/{agreement}"): _AGREEMENT_NOW,
+    ("HEAD", "/agreements/{agreement}"): _AGREEMENT_NOW,
     ("GET", "/agreements/{agreement}/versions/{version}"): _AGREEMENT,
     ("HEAD", "/agreements/{agreement}/versions/{version}"): _AGREEMENT,
     ("GET", "/agreements/{agreement}/versions/{version}/pdf"): _PROTOCOL,

@@ -36,8 +36,7 @@ async def get_explanation(
     if not (index.isascii() and index.isdigit() and len(index) <= _PLACES):
         raise RequestRefused(NOT_AVAILABLE)
     audience, language = audience_of(caller, whom), language_of(request)
-    says = services.rulebook.decider.rules.says
-    run = services.writer.run(explain_entry, caller, int(index), audience, says)
+    run = services.writer.run(explain_entry, caller, int(index), audience, services.rulebook)
     found = settled(await run)
     told: dict[str, Any] = {
         "index": found.index,

@@ -17,7 +17,7 @@ from audit.search import Filter, Hit
 from audit.subjects import KEPT_BACK
 from consent.belgian_time import day_of
 from consent.turning import spoken, turned_at
-from exchange.considering import asking_for
+from exchange.considering import Rulebook, asking_for
 from exchange.records import client_with_id
 from exchange.security.tokens import Caller
 from exchange.transaction import Outcome, Transaction, by_application
@@ -66,12 +66,13 @@ def explain_entry(
     caller: Caller,
     index: int,
     audience: Audience,
-    says: Mapping[str, Mapping[str, str]],
+    rulebook: Rulebook,
 ) -> Outcome[Explained]:
     """What the entry says of a decision. What law keeps from the client is not told in its tone.
 
-    `says`: what the rules of today say of themselves.
+    Rules speak in the words that they have today.
     """
+    says = rulebook.decider.rules.says
     within = {"shard": tx.shard, "start": index, "stop": index + 1}
     mine = f"org:{caller.organisation}"
     rows = records.index_between(tx.connection, **within)

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from pydantic_core import to_json
@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from consent.belgian_time import day_of, instant
 from exchange.agreement_register import Edition, Entry, entries
+from exchange.agreement_views import FORMS
 from exchange.api.negotiation import liked_best
 from exchange.problems import NOT_AVAILABLE, RequestRefused
 from exchange.services import SHARD, Services
@@ -31,6 +32,7 @@ from policies.protocol_words import word
 router = APIRouter(tags=["pages"])
 
 HTML, JSON, PDF = "text/html", "application/json", "application/pdf"
+JSON_LD = "application/ld+json"
 KEPT = "public, max-age=60"
 """A suspension is seen within a minute, even by whoever kept a copy."""
 
@@ -54,9 +56,19 @@ async def get_agreements(request: Request) -> Response:
 
 
 @router.api_route("/agreements/{agreement}", methods=["GET", "HEAD"])
-async def get_agreement(agreement: Part, request: Request) -> Response:
-    """The version in use of one agreement: as a page, as data or as a PDF."""
+async def get_agreement(
+    agreement: Part,
+    request: Request,
+    form: Annotated[Literal[tuple(FORMS)] | None, Query(alias="as")] = None,  # type: ignore[valid-type]  # its members
+) -> Response:
+    """The version in use of one agreement: as a page, as data or as a PDF.
+
+    As JSON-LD it is an ODRL policy, or `as=dpv` in terms of DPV: views for other registers.
+    """
     entry = await _entry(request, agreement)
+    offered = (HTML, JSON, PDF, JSON_LD)
+    if form is not None or liked_best(request, "accept", offered) == JSON_LD:
+        return _view(request, entry.current, form or "odrl")
     return await _one(request, entry, entry.current)
 
 
@@ -171,6 +183,12 @@ async def _one(request: Request, entry: Entry, edition: Edition) -> Response:
         pdf=pdf,
         others=versions,
     )
+
+
+def _view(request: Request, edition: Edition, form: str) -> Response:
+    services: Services = request.app.state.services
+    made = FORMS[form](edition.agreement, services.settings.public_base_url, edition.on)
+    return _kept(request, to_json(made), JSON_LD)
 
 
 async def _pdf(edition: Edition) -> Pdf | None:

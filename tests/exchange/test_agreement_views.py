@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from exchange import field_tallies
+from exchange import field_tallies, volumes
 from exchange.counted import keep_counted
 from exchange.field_counting import UNTOLD, Counted
 from exchange.samples import directory_documents
 from exchange.services import SHARD
 from exchange.serving import Upkeep
 from exchange.settings import Settings
+from exchange.transaction import Outcome, Transaction
 from exchange.writer import Busy
 from policies.proportionality import LEAST_RELEASES
 from policies.vocabulary import Section
@@ -44,6 +45,11 @@ def waiting(broker: Broker) -> Counted:
     counted = broker.services.tally.fields.taken()
     broker.services.tally.fields.put_back(counted)
     return counted
+
+
+def one_person_more(tx: Transaction) -> Outcome[None]:
+    volumes.one_more(tx.connection, shard=tx.shard, scopes=[f"{AGREEMENT}/{YEAR}"])
+    return Outcome(None)
 
 
 def test_a_release_counts_what_was_asked_let_go_and_found(broker: Broker, story: Story) -> None:
@@ -150,6 +156,8 @@ def test_the_report_of_a_year_tells_what_could_be_taken_out(
     for _ in range(3):
         story.fetch(purpose="P2", sections=["justice"])
     keep_counted(broker.services)
+    for _ in range(5):
+        broker.services.writer.submit(one_person_more).result()
     broker.services.close()
 
     told = overdracht("agreements", "report", AGREEMENT, "--year", YEAR, "--json").json
@@ -161,8 +169,9 @@ def test_the_report_of_a_year_tells_what_could_be_taken_out(
     assert told["releases"] == LEAST_RELEASES
     assert told["persons"] == {
         "agreed": _document()["volume"]["persons_per_year"],
-        "concerned": None,
+        "concerned": 5,
     }
+    assert "Personen: 45 per jaar afgesproken, 5 betrokken." in dutch
     assert set(use["sufficient"]).isdisjoint(each["field"] for each in use["take_out"])
     assert by_name[use["sufficient"][0]]["opened"] == LEAST_RELEASES
     why = {each["field"]: each["why"] for each in use["take_out"]}

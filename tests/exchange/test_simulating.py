@@ -5,7 +5,6 @@ import json
 from collections import Counter
 from dataclasses import replace
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,18 +15,20 @@ from exchange import records
 from exchange.considering import Rulebook, consider, on_file
 from exchange.directory import Directory, moved
 from exchange.flows.administer import apply_documents, apply_notices
+from exchange.flows.apply_rules import NewRules, apply_rules
 from exchange.records import SummarySection
 from exchange.samples import DATA, REFERENCE, directory_documents, samples
 from exchange.services import Services
 from exchange.simulating import FIRST, Affected, Simulation
 from exchange.supposing import World
-from exchange.suppositions import supposed, world_today
+from exchange.suppositions import asked_anew, supposed, world_today
 from exchange.transaction import Outcome, Transaction
 from exchange.under_model import ModelRefused, under_model
 from policies.at_most import Levels
 from policies.decision import Decision, Refused
 from policies.gates import Decider
 from policies.purposes import purpose_list
+from policies.risk_analysis import RISK_ANALYSIS
 from policies.site_rules import load_overlay
 from policies.summary_model import read_summary_model
 from policies.vocabulary import Reason
@@ -35,6 +36,7 @@ from policies.what_if import Effect, Release, compared, levels_of
 from policies.yaml_files import read_yaml
 from tests.builders import Broker, logged
 from tests.policies.editions import in_force as in_force_edition
+from tests.policies.test_risk_analysis import completed
 
 NOTHING: Levels = frozenset()
 NOT_ASKED = {Reason.SUBJECT_RESTRICTED, Reason.QUARANTINED}
@@ -51,9 +53,9 @@ def agreement(id: str, **members: Any) -> dict[str, Any]:
     return document | members
 
 
-def flowing(id: str, purpose: str, **members: Any) -> dict[str, Any]:
-    """The agreement with other members in its flows for the purpose."""
-    document = agreement(id)
+def flowing(id: str, purpose: str, version: str, **members: Any) -> dict[str, Any]:
+    """A version of the agreement with other members in its flows for the purpose."""
+    document = agreement(id, version=version)
     for flow in document["flows"]:
         if flow["purposes"] == [purpose]:
             flow.update(members)
@@ -79,16 +81,21 @@ def notice(version: str) -> dict[str, str]:
 LOST = {"accreditation": {"status": "withdrawn", "since": None, "until": None}}
 NARROW = ["ident", "contact", "goals"]
 WIDE = ["ident", "contact", "lang", "educ", "work", "goals", "agree", "refer", "traj"]
+YEAR = {"ident.birth_date": "year"}
+SUSPENDED = {"on": "2026-11-01", "by": "vdab-wvl", "reason_code": "under_review"}
 DOCUMENTS: tuple[tuple[str, Any], ...] = (
-    ("agreement", flowing(DESTAP, "P2", sections=NARROW)),
-    ("agreement", flowing(DESTAP, "P2", sections=WIDE, precision_caps={})),
-    ("agreement", flowing(DESTAP, "P2", precision_caps={"ident.birth_date": "year"})),
-    ("agreement", agreement(DESTAP, state="ended")),
-    ("agreement", agreement(DESTAP)),
-    ("agreement", agreement(VDAB, state="draft")),
+    ("agreement", flowing(DESTAP, "P2", "3.0", sections=NARROW)),
+    ("agreement", flowing(DESTAP, "P2", "4.0", sections=WIDE, precision_caps={})),
+    ("agreement", flowing(DESTAP, "P2", "5.0", precision_caps=YEAR)),
+    ("agreement", flowing(DESTAP, "P2", "5.0", precision_caps=YEAR) | {"state": "ended"}),
+    ("agreement", agreement(DESTAP, version="6.0")),
+    ("agreement", agreement(VDAB, version="9.0", state="draft")),
+    ("agreement", agreement(VDAB, version="8.0", state="ended")),
+    ("agreement", agreement(VDAB, version="7.0") | {"suspended": SUSPENDED}),
+    ("agreement", agreement(VDAB, version="7.1")),
     ("organisations", directory(vdab_gent=LOST, cvo_west={"hard_denies": ["goals"]})),
     ("organisations", directory()),
-    ("rules", RULE),
+    ("rules", {"goals.cedar": RULE}),
     ("notices", notice("9.0")),
 )
 
@@ -97,7 +104,8 @@ def apply(services: Services, kind: str, document: Any) -> None:
     plain = json.loads(json.dumps(document, default=str))
     if kind == "agreement":
         documents = {"agreement": {plain["id"]: plain}}
-        services.writer.submit(apply_documents, documents).result()
+        done = services.writer.submit(apply_documents, documents).result().value
+        assert not isinstance(done, Refused), done
     elif kind == "organisations":
         documents = {
             "organisation": {each["id"]: each for each in plain["organisations"]},
@@ -148,20 +156,18 @@ def simulated(services: Services, kind: str, document: Any) -> list[Affected]:
 def in_force(services: Services, kind: str, document: Any) -> Rulebook:
     """The rules after the document was applied for real."""
     if kind == "rules":
-        decider = Decider(load_overlay(site=Path(document)))
+        decider = Decider(load_overlay(site=document))
         return replace(services.rulebook, decider=decider)
     apply(services, kind, document)
     return services.rulebook
 
 
 def test_a_simulation_says_what_decisions_say_once_the_document_is_applied(
-    everybody: Broker, tmp_path: Path
+    everybody: Broker,
 ) -> None:
     services, seen = everybody.services, Counter[str]()
-    (tmp_path / "goals.cedar").write_text(RULE)
 
-    for kind, written in DOCUMENTS:
-        document = str(tmp_path) if kind == "rules" else written
+    for kind, document in DOCUMENTS:
         affected = simulated(services, kind, document)
         before = decisions(services, affected, services.rulebook)
         after = decisions(services, affected, in_force(services, kind, document))
@@ -212,13 +218,35 @@ def test_another_summary_model_is_simulated_as_decisions_are_made_under_it(
     assert any("work.status" in each.change.loses for each in affected)
 
 
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_what_is_in_force_already_changes_nothing(everybody: Broker) -> None:
+    services, rules = everybody.services, {"goals.cedar": RULE}
+    special = agreement(VDAB, version="3.0")
+    special["flows"][0] |= {"extra_fields": ["health.functional_limits"]}
+    analysis = {RISK_ANALYSIS: {"P1/1.0": completed("P1")}}
+    order = NewRules(rules, services.ruling.rest, "", two=False)
+    services.writer.submit(apply_rules, order).result()
+    services.writer.submit(apply_documents, analysis).result()
+    apply(services, "agreement", special)
+    model = files("policies").joinpath("summary_model.yaml").read_text("utf-8")
+
+    for kind, document in (("agreement", special), ("rules", rules), ("model", model)):
+        affected = simulated(services, kind, document)
+        assert DESTAP in {each.change.agreement for each in affected}
+        assert [each for each in affected if each.change.effects] == [], kind
+        today = world_today(services)
+        with supposed(services, today, kind, document) as then:
+            asks = [*asked_anew(today, then, REFERENCE), *asked_anew(then, today, REFERENCE)]
+        assert asks == [], kind
+
+
 def test_a_model_that_an_agreement_does_not_fit_is_refused_with_the_place() -> None:
-    documents = json.loads(json.dumps(directory_documents(), default=str))
+    documents = json.loads(json.dumps(directory_documents(), default=str)) | {RISK_ANALYSIS: {}}
     today = World(Directory(0, {}, {}, (), {}, NoticeLibrary(())), Decider(load_overlay()))
 
     with (
         pytest.raises(ModelRefused, match=r"flows: ident\.birth_date has no precision year"),
-        under_model(today, other_model("day", "age_band").encode(), documents, REFERENCE),
+        under_model(today, other_model("day", "age_band").encode(), documents, {}, REFERENCE),
     ):
         pass
 

@@ -47,7 +47,7 @@ def of_clients(language: str) -> str:
     ]
     reasons = (each for code, each in found["reasons"].items() if code not in NEVER_IN_A_RELEASE)
     texts += [each.get("client", each["staff"]) for each in reasons]
-    texts += found["gone"].values()
+    texts += [found["agreement_full"]["client"], *found["gone"].values()]
     return "\n\n".join(text.format(who="VDAB", when="") for text in texts)
 
 
@@ -162,6 +162,34 @@ def test_a_rule_of_the_installation_says_it_in_its_own_words_else_by_its_id() ->
     assert mute.why == "Een regel van deze omgeving houdt dit tegen: SITE_NO_DOCS"
     assert heard.why == "Een regel van deze omgeving houdt dit tegen: Documenten {blijven} hier."
     assert heard.next == "Vraag de beheerder welke regel dit is."
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_full_agreement_is_not_told_as_a_consent_that_is_used_up(language: str) -> None:
+    gates = ("an_agreement_covers_it", "a_grant_is_live")
+    full, used = (
+        [
+            explain(
+                Account(permit=False, reason=code, who="VDAB", trace=((gate, code),)), to, language
+            )
+            for to in Audience
+        ]
+        for gate in gates
+        for code in ["USES_EXHAUSTED"]
+    )
+
+    told, said = words(language)["agreement_full"], words(language)["reasons"]["USES_EXHAUSTED"]
+    assert [each.why for each in full] == [told["client"], told["staff"], told["staff"]]
+    assert [each.why for each in used] == [said["client"], said["staff"], said["staff"]]
+    assert [each.next for each in (*full, *used)] == [
+        None,
+        told["next"],
+        None,
+        None,
+        said["next"],
+        None,
+    ]
+    assert [key for key, _ in full[2].steps[0].law] == ["vl-egov-protocol"]
 
 
 def test_what_is_left_of_nothing_is_not_told_as_if_nobody_was_asked() -> None:

@@ -23,6 +23,7 @@ from tests.cases.uniform import assert_uniform
 from tests.exchange.recalling import anybody
 
 DOCUMENTS = directory_documents()["agreement"]
+LINKED = "application/ld+json"
 DATA, FILE = {"Accept": "application/json"}, {"Accept": "application/pdf"}
 
 SQLITE = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
@@ -67,6 +68,25 @@ def test_every_agreement_is_a_page_data_and_a_file_and_none_asks_for_a_token(
         assert data["pdf"]["sha256"] in protocol.text
         assert somebody.get(data["address"]).content == protocol.content
         assert somebody.get(data["address"], headers=FILE).content == file.content
+
+
+@SQLITE
+def test_the_version_in_use_is_a_policy_for_other_registers_too(broker: Broker) -> None:
+    somebody, base = anybody(broker), broker.services.settings.public_base_url
+    address, linked = "/agreements/PR-2026-010", {"Accept": "application/ld+json"}
+
+    policy = somebody.get(address, headers=linked)
+    process = somebody.get(address, params={"as": "dpv"})
+
+    assert {policy.headers["content-type"], process.headers["content-type"]} == {LINKED}
+    assert policy.headers["vary"] == "Accept"
+    assert policy.json()["@id"] == process.json()["dpv:hasPolicy"] == base + address
+    assert process.json()["@type"] == "dpv:LegalAgreement"
+    stopped = [each.get("term:standing") for each in policy.json()["prohibition"]]
+    assert "suspended" in stopped
+    assert somebody.get(address, params={"as": "odrl"}).content == policy.content
+    assert somebody.get(address, params={"as": "xml"}).status_code == 422
+    assert_uniform(somebody.get("/agreements/PR-2026-999", headers=linked))
 
 
 @SQLITE
