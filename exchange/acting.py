@@ -3,7 +3,7 @@
 from exchange.security.tokens import Caller
 from exchange.transaction import Transaction
 from policies.decision import Decision, FlowFacts, RecipientFacts, ReleaseRequest
-from policies.delegation import instruction, together
+from policies.delegation import Instruction, instruction, together
 from policies.gates import Decider
 from policies.purposes import is_prohibited
 from policies.vocabulary import OrganisationId, OrganisationType, Reason
@@ -30,14 +30,20 @@ def acts_for(
     mine = OrganisationId(caller.organisation)
     if on_behalf_of is None or on_behalf_of == mine:
         return mine
-    told = instruction(
+    return on_behalf_of if instructed(tx, mine, on_behalf_of, purpose) else None
+
+
+def instructed(
+    tx: Transaction, processor: OrganisationId, controller: OrganisationId, purpose: str
+) -> Instruction | None:
+    """What the one may do in the other's name on this day; nothing, when that is nothing."""
+    return instruction(
         tx.directory.agreements,
-        processor=mine,
-        controller=on_behalf_of,
+        processor=processor,
+        controller=controller,
         purpose=purpose,
         on=tx.day,
     )
-    return None if told is None else on_behalf_of
 
 
 def not_instructed(purpose: str) -> Decision:
@@ -62,12 +68,6 @@ def in_its_name(
     """Recipient and flows as far as the processor reaches too that asks in its name."""
     processor = request.processor or OrganisationId("")
     mine = tx.directory.recipient(processor, tx.day) or STRANGER
-    told = instruction(
-        tx.directory.agreements,
-        processor=processor,
-        controller=request.recipient,
-        purpose=request.purpose,
-        on=tx.day,
-    )
+    told = instructed(tx, processor, request.recipient, request.purpose)
     both = together(recipient, mine, decider.forbidden(mine, request.purpose))
     return both, () if told is None else tuple(map(told.narrowed, flows))

@@ -17,16 +17,9 @@ from exchange.counted import keep_counted
 from exchange.field_tallies import RELEASES, Sum
 from exchange.operations import Line, OperationRefused
 from exchange.services import SHARD, Services
+from policies.agreement_forms import FORMS
 from policies.agreements import Agreement, standing
-from policies.dpv_agreement import dpv_agreement
-from policies.odrl import odrl_agreement
 from policies.proportionality import LEAST_RELEASES, Times, Use, shown, uses
-
-FORMS: Mapping[str, Callable[[Agreement, str, date], dict[str, Any]]] = {
-    "odrl": odrl_agreement,
-    "dpv": dpv_agreement,
-}
-"""The forms of others that an agreement has; the address is that of the public register."""
 
 
 def agreements_export(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:

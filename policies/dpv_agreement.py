@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from policies.agreement_document import Agreement, Flow, Party
 from policies.agreements import standing
-from policies.linked_data import ORGANISATION, context, field_iri, purpose_iri
+from policies.linked_data import ORGANISATION, context, field_iri, purpose_iri, said_beside
 from policies.purposes import Purpose, purpose, purpose_list
 from policies.summary_model import summary_model
 from policies.vocabulary import OrganisationId, Section
@@ -19,7 +19,7 @@ NOT_SAID = (
     "consent of the client beside the agreement",
     "origin masking and precision: see the policy",
     "partnership",
-    "persons a year",
+    "persons a year: a number stands as `term:personsPerYear`",
     "recipient categories within an organisation",
     "sanctions",
 )
@@ -105,6 +105,7 @@ def _process(uid: str, number: int, flow: Flow, agreement: Agreement) -> dict[st
         "dpv:hasLegalBasis": _once(term for each in uses for term in _bases(each, sections)),
         "dpv:hasStorageCondition": _stored(agreement),
         "term:onward": flow.onward,
+        **said_beside(flow),
     }
 
 

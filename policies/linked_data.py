@@ -7,6 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from policies.agreement_document import Flow
 from policies.purposes import Prohibited, Purpose, purpose_list
 from policies.summary_model import fields_of
 from policies.vocabulary import FieldId, Operation, Section
@@ -136,3 +137,10 @@ def _actions(used: set[str]) -> Iterable[dict[str, Any]]:
                 "includedIn": _WITHIN.get(operation, "use"),
                 "skos:broader": term,
             }
+
+
+def said_beside(flow: Flow) -> dict[str, Any]:
+    """What neither form has a word for: how many persons, how long, and in whose name."""
+    known = {"term:personsPerYear": flow.persons_per_year, "term:keepMonths": flow.keep_months}
+    instructs = {"term:instructs": True} if flow.instructs else {}
+    return {name: held for name, held in known.items() if held is not None} | instructs

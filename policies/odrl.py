@@ -21,6 +21,7 @@ from policies.linked_data import (
     limit,
     on_days,
     precision_iri,
+    said_beside,
     vocabulary,
 )
 from policies.purposes import purpose_list
@@ -31,11 +32,12 @@ NOT_SAID = (
     "that what one organisation holds itself is no flow to itself",
     "advice, signatures and publication",
     "legal bases and deliberation number",
-    "persons a year, and how often",
+    "that a processor acts in the name of its controller alone: `term:instructs` marks it",
+    "persons a year, and how often: a number stands as `term:personsPerYear`",
     "recipient categories within an organisation",
     "security and quality measures",
     "sanctions",
-    "retention as a duration: it stands as text",
+    "retention as a duration: it stands as text, and as `term:keepMonths`",
 )
 """What this form has no place for; the document names it too."""
 
@@ -110,6 +112,7 @@ def _permission(uid: str, number: int, flow: Flow, agreement: Agreement) -> dict
         "constraint": [for_purposes(flow.purposes), *days, *caps],
         **({"duty": [erase]} if agreement.retention else {}),
         **({"term:originMasking": True} if flow.origin_masking else {}),
+        **said_beside(flow),
     }
 
 

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from consent.forms import record_schema, renewal_schema
 from consent.views import VIEWS
 from exchange import problems
-from exchange.agreement_views import FORMS
 from exchange.api import answer_schemas as schemas
 from exchange.api import explanation_schemas as explanations
 from exchange.api import shapes
@@ -47,6 +46,7 @@ from exchange.api.summaries import Query
 from exchange.api.withdrawals import NewStop
 from exchange.problems import Problem
 from exchange.recalls import RecallState
+from policies.agreement_forms import FORMS
 from policies.explaining import Audience
 from policies.vocabulary import HandoverState, Reason
 

@@ -53,9 +53,13 @@ _SHARED = ("subject", "action", "context")
 
 
 class SubjectProperties(Body):
-    """`end_user`: a member of the organisation's staff, by its own number."""
+    """`end_user`: a member of the organisation's staff, by its own number.
+
+    `on_behalf_of`: the controller in whose name it would ask, as its processor.
+    """
 
     end_user: ShortCode | None = None
+    on_behalf_of: Organisation | None = None
 
 
 class Subject(Body):
@@ -219,12 +223,16 @@ def _whole(each: PartialEvaluation, common: NewEvaluations, place: str) -> NewEv
 
 def _question(body: NewEvaluation, now: datetime) -> AccessQuestion:
     more = body.resource.properties or ResourceProperties()
+    who = body.subject.properties or SubjectProperties()
+    asker = organisation_of(body.subject.id)
+    recipient = asker if who.on_behalf_of is None else organisation_of(who.on_behalf_of)
     return AccessQuestion(
-        recipient=organisation_of(body.subject.id),
+        recipient=recipient,
+        processor=None if recipient == asker else asker,
         operation=Operation(body.action.name),
         purpose=body.context.purpose,
         sections=None if not more.sections else frozenset(map(Section, more.sections)),
-        end_user=None if body.subject.properties is None else body.subject.properties.end_user,
+        end_user=who.end_user,
         at=None if body.context.time is None else _moment(body.context.time, now),
     )
 

@@ -12,6 +12,7 @@ from audit.events import Actor, ClientRefused, ClientViewed
 from consent.belgian_time import day_of, time_of
 from consent.turning import notices_of, spoken, turned_at
 from exchange import handovers, records
+from exchange.acting import instructed, not_instructed
 from exchange.considering import Considered, Rulebook, asking_for, consider, on_file, person
 from exchange.records import KnownClient
 from exchange.security.tokens import Caller
@@ -52,7 +53,10 @@ class Whose:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessQuestion:
-    """Who would do what with it for which purpose, and when (µs; nothing: now)."""
+    """Who would do what with it for which purpose, and when (µs; nothing: now).
+
+    `processor`: who would ask for it in the recipient's name.
+    """
 
     recipient: OrganisationId
     operation: Operation
@@ -60,6 +64,7 @@ class AccessQuestion:
     sections: frozenset[Section] | None = None
     end_user: str | None = None
     at: int | None = None
+    processor: OrganisationId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +115,11 @@ def _evaluated(
     tx: Transaction, rulebook: Rulebook, question: AccessQuestion, client: KnownClient
 ) -> Evaluated:
     then = tx if question.at is None else replace(tx, at=time_of(question.at), now=question.at)
-    recipient = question.recipient
+    recipient, processor = question.recipient, question.processor
     known = on_file(then, client, recipient)
-    request = ReleaseRequest(recipient, question.purpose, question.sections, question.operation)
+    request = ReleaseRequest(
+        recipient, question.purpose, question.sections, question.operation, processor=processor
+    )
     considered = consider(
         then,
         rulebook,
@@ -121,10 +128,22 @@ def _evaluated(
         known,
         care_relation=bool(known.relations) or client.holder == recipient,
         first_contact_at=handovers.first_contact(known.relations, question.purpose),
-        end_user="" if question.end_user is None else person(recipient, question.end_user),
+        end_user=""
+        if question.end_user is None
+        else person(processor or recipient, question.end_user),
     )
+    considered = _instructed(then, request, considered)
     account = _account(then, rulebook, request, client, considered)
     return Evaluated(considered.decision, account, then.now)
+
+
+def _instructed(tx: Transaction, request: ReleaseRequest, considered: Considered) -> Considered:
+    """As decided; or the no that a fetch gives to who asks in a name that nobody gave them."""
+    asker = request.processor
+    if asker is None or instructed(tx, asker, request.recipient, request.purpose):
+        return considered
+    no = replace(not_instructed(request.purpose), trace=considered.decision.trace)
+    return replace(considered, decision=no, consents=(), grants=(), basis=None)
 
 
 def _account(

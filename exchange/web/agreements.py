@@ -20,11 +20,11 @@ from sqlalchemy import Connection
 
 from consent.belgian_time import day_of, instant
 from exchange.agreement_register import Edition, Entry, entries
-from exchange.agreement_views import FORMS
 from exchange.api.negotiation import liked_best
 from exchange.problems import NOT_AVAILABLE, RequestRefused
 from exchange.services import SHARD, Services
 from exchange.web.protocol_pdf import Pdf, protocol_pdf
+from policies.agreement_forms import FORMS
 from policies.agreements import Standing
 from policies.protocol_text import SUPERSEDED
 from policies.protocol_words import word

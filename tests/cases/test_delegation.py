@@ -6,8 +6,10 @@ import pytest
 
 from exchange.flows.administer import apply_documents
 from exchange.samples import directory_documents
+from policies.decision import Refused
 from tests.builders import Broker, Story, logged, query
 from tests.cases.uniform import UNKNOWN_HANDLE, assert_uniform
+from tests.exchange.api.explaining import evaluated, question
 
 CONTROLLER, PROCESSOR, NAME = "vdab-gent", "cvo-west", "PR-2026-090"
 ON_BEHALF = {"on_behalf_of": f"org:{CONTROLLER}"}
@@ -28,7 +30,8 @@ def instruct(broker: Broker, **changes: Any) -> None:
     }
     more = {"id": NAME, "parties": [controller, processor], "flows": [flow]} | changes
     agreement = {NAME: document | more}
-    broker.services.writer.submit(apply_documents, {"agreement": agreement}).result()
+    done = broker.services.writer.submit(apply_documents, {"agreement": agreement}).result().value
+    assert not isinstance(done, Refused), done
 
 
 def ask(story: Story, **more: Any) -> Any:
@@ -61,6 +64,23 @@ def test_a_processor_gets_what_both_may_have_and_the_log_names_both(story: Story
     assert entry["capacity"] == f"bemiddelaar, on behalf of org:{CONTROLLER}"
 
 
+def test_the_holder_is_told_beforehand_what_a_processor_would_get(story: Story) -> None:
+    broker, holder = story.broker, story.sample.holder
+    asked = question(story.handle, PROCESSOR, "P2")
+    asked["subject"]["properties"] = ON_BEHALF
+
+    before = evaluated(broker, holder, asked)
+    instruct(broker)
+    would = evaluated(broker, holder, asked)
+    body = ask(story).json()
+
+    assert (before["decision"], before["context"]["reason"]) == (False, "NO_ACTIVE_PROTOCOL")
+    assert would["decision"] is True
+    assert {each.partition(".")[0] for each in would["context"]["released"]} == {*body["released"]}
+    asked["context"]["purpose"] = "P90"
+    assert evaluated(broker, holder, asked)["context"]["reason"] == "PURPOSE_PROHIBITED"
+
+
 def test_in_its_own_name_a_processor_gets_nothing(story: Story) -> None:
     instruct(story.broker)
     story.broker.related("destap-ww", story.handle, PROCESSOR, "P2")
@@ -76,7 +96,7 @@ def test_in_its_own_name_a_processor_gets_nothing(story: Story) -> None:
 WITHOUT: dict[str, dict[str, Any]] = {
     "ended": {"state": "ended"},
     "suspended": {"state": "suspended"},
-    "over": {"valid_until": "2026-11-01"},
+    "over": {"version": "9.0", "valid_until": "2026-11-01"},
 }
 
 

@@ -80,7 +80,15 @@ def _flow(graph: Graph, rule: Any, *, onward: bool) -> Flow:
         ),
         onward=onward,
         origin_masking=bool(list(graph.objects(rule, masking))),
+        persons_per_year=_number(graph, rule, "personsPerYear"),
+        keep_months=_number(graph, rule, "keepMonths"),
+        instructs=(rule, URIRef(f"{OURS}term:instructs"), None) in graph,
     )
+
+
+def _number(graph: Graph, rule: Any, term: str) -> int | None:
+    found = graph.value(rule, URIRef(f"{OURS}term:{term}"))
+    return None if found is None else int(str(found))
 
 
 def _parties(graph: Graph, rule: Any, role: URIRef) -> tuple[OrganisationId, ...]:
@@ -99,6 +107,9 @@ def in_order(flow: Flow) -> Flow:
         operations=flow.operations,
         onward=flow.onward,
         origin_masking=flow.origin_masking,
+        persons_per_year=flow.persons_per_year,
+        keep_months=flow.keep_months,
+        instructs=flow.instructs,
     )
 
 
@@ -142,7 +153,8 @@ _a_flow = st.fixed_dictionaries(
         "onward": st.booleans(),
         "origin_masking": st.booleans(),
         "precision_caps": st.lists(st.sampled_from(_levels), max_size=3).map(dict),
-    }
+    },
+    optional={"persons_per_year": st.integers(1, 500), "keep_months": st.integers(1, 120)},
 ).filter(lambda flow: not set(flow["extra_fields"]) & set(flow["excluded_fields"]))
 
 
@@ -154,6 +166,16 @@ def test_any_flows_are_read_back_as_they_were(flows: list[dict[str, Any]]) -> No
         return
 
     assert flows_in(view(whole)) == tuple(map(in_order, whole.flows))
+
+
+def test_what_a_processor_may_do_is_marked_as_in_the_name_of_its_controller() -> None:
+    parties = [dict(each) for each in DOCUMENTS["PR-2026-004"]["parties"]]
+    parties[1]["role"] = "processor"
+    flow = DOCUMENTS["PR-2026-004"]["flows"][0]
+    flow = flow | {"from": [parties[0]["org"]], "to": [parties[1]["org"]]}
+    whole = agreement("PR-2026-004", parties=parties, flows=[flow])
+
+    assert [each.instructs for each in flows_in(view(whole))] == [True]
 
 
 def test_a_flow_is_one_permission_with_its_parties_purposes_days_and_duty() -> None:
