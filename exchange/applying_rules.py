@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from exchange.flows.apply_rules import NewRules, apply_rules
+from exchange.hearing import hear
 from exchange.operations import Line, OperationRefused
 from exchange.ruling import require_folder
 from exchange.services import Services
 from exchange.settings import Profile
-from exchange.transaction import Outcome, Transaction
 from policies.decision import Refused
 from policies.rule_cases import read_cases, run_cases, without_case
 from policies.rule_checks import examine
@@ -69,16 +69,6 @@ def rules_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
         "set": done.fingerprint,
         "folder": _folder(services, files) if done.done else None,
     }
-
-
-def hear(services: Services) -> None:
-    """Have this host hear now of what was put in force: each batch begins with that."""
-    if services.admission.frozen is None:
-        services.writer.submit(_nothing).result()
-
-
-def _nothing(_tx: Transaction) -> Outcome[None]:
-    return Outcome(None)
 
 
 def _folder(services: Services, files: Mapping[str, str]) -> str | None:

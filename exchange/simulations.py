@@ -5,8 +5,8 @@ from typing import Any
 
 from consent.belgian_time import day_of, instant
 from exchange import records
-from exchange.applying_rules import hear
 from exchange.flows.simulate_change import note_simulation
+from exchange.hearing import hear
 from exchange.operations import Line, OperationRefused
 from exchange.services import SHARD, Services
 from exchange.simulating import FIRST, Simulation

@@ -92,11 +92,17 @@ def say(words: str) -> None:
     out.print(words, soft_wrap=True, highlight=False)
 
 
+_NAMED = 4
+"""How many fields are named on a line; `--json` has all of them."""
+
+
 def tell_asked(lanes: Collection[Mapping[str, Any]]) -> None:
     """Says what agreements ask beyond those before: no consent of before gives it."""
     for each in lanes:
         way = f"{each['holder']} → {each['recipient']}, {each['purpose']}"
-        say(f"Asks for more than today: {way}: {', '.join(each['fields'])}.")
+        first, more = each["fields"][:_NAMED], len(each["fields"]) - _NAMED
+        rest = f" and {more} more" if more > 0 else ""
+        say(f"Asks for more than today: {way}: {', '.join(first)}{rest}.")
     if lanes:
         say("Nothing of that leaves on a consent of before: ask for renewal where it is needed.")
 

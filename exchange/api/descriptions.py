@@ -127,14 +127,10 @@ _AGREEMENTS = Description(
 _AGREEMENT = Description(
     answers={200: Answer(schemas.AGREEMENT, headers=("ETag",), others=(HTML, PAGES[0])), **_KEPT}
 )
+_VIEWED = {200: replace(_AGREEMENT.answers[200], others=(HTML, PAGES[0], JSON_LD)), **_KEPT}
+_AS = (_parameter("as", "query", shapes.word(*FORMS)),)
 _AGREEMENT_NOW = replace(
-    _AGREEMENT,
-    answers={
-        **_AGREEMENT.answers,
-        200: replace(_AGREEMENT.answers[200], others=(HTML, PAGES[0], JSON_LD)),
-    },
-    parameters=(_parameter("as", "query", shapes.word(*FORMS)),),
-    problems=(problems.INVALID_CONTENT,),
+    _AGREEMENT, answers=_VIEWED, parameters=_AS, problems=(problems.INVALID_CONTENT,)
 )
 _PROTOCOL = Description(answers={200: Answer({}, PAGES[0], headers=("ETag",)), **_KEPT})
 _STEPS = {200: _PAGE, 422: _PAGE, 429: _PAGE, 503: _PAGE}

@@ -8,6 +8,7 @@ from uuid import uuid4
 from httpx2 import Response
 
 from exchange.api.envelopes import MASKED
+from exchange.demo.framing import frame
 from exchange.demo.handing_over import handed_over
 from exchange.demo.stage import Stage, good
 from exchange.demo.views import in_log, only
@@ -157,6 +158,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     withdrawal,
     joint_case,
     almost_nothing,
+    frame,
 )
 
 

@@ -13,6 +13,7 @@ from audit import log
 from audit.log import Entry
 from audit.opening import open_part
 from audit.tree import leaf_hash
+from exchange.admin_socket import VERBS
 from exchange.demo.parties import Party
 from exchange.demo.telling import Teller
 from exchange.samples import Sample
@@ -103,6 +104,15 @@ class Stage:
             "case_reference": "demo-1",
         }
         return self.party(recipient).post("/v1/summaries/query", body | whom)
+
+    def public(self, path: str) -> Answer:
+        """What anybody may read, as data."""
+        return good(self._http.get(path, headers={"Accept": "application/json"}))
+
+    def operated(self, verb: str, asked: Mapping[str, Any]) -> Answer:
+        """What an operator does at the terminal; its last line."""
+        *_, done = VERBS[verb](self._services, asked)
+        return done
 
     def head(self) -> str:
         """The log's last head, as anybody may fetch it."""

@@ -218,5 +218,6 @@ def _invite(stage: Stage, files: Mapping[str, Path], data: Path, address: str) -
     )
     teller.plain("\n# De Stap looks at what it sent:")
     teller.plain(f"curl -s '{address}/v1/handovers?box=outbox' {bearer['destap-ww']}")
+    teller.plain(f"\n# The agreements, for everybody, in the browser: {address}/agreements")
     teller.plain("\n# The log, once more, with your look in it:")
     teller.plain(f"OVERDRACHT_DATA_DIR={data} overdracht audit verify --deep")
