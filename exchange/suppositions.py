@@ -26,6 +26,7 @@ from exchange.under_model import Documents, ModelRefused, under_model
 from policies.agreements import read_agreement
 from policies.documents import UnfitDocument
 from policies.gates import Decider
+from policies.risk_analysis import RISK_ANALYSIS
 from policies.rule_texts import RulesRefused
 from policies.site_rules import load_overlay
 from policies.vocabulary import FieldId
@@ -65,7 +66,7 @@ def _stored(services: Services) -> Documents:
     with services.database.reading() as connection:
         return {
             kind: documents(connection, shard=SHARD, kind=kind)
-            for kind in ("organisation", "partnership", "agreement")
+            for kind in ("organisation", "partnership", "agreement", RISK_ANALYSIS)
         }
 
 

@@ -25,6 +25,7 @@ from policies.bases import gives
 from policies.decision import Facts, GrantFacts
 from policies.gates import Decider
 from policies.organisations import read_directory
+from policies.risk_analysis import RISK_ANALYSIS, analysed_in
 from policies.site_rules import load_overlay
 from policies.summary_model import summary_model
 from policies.vocabulary import FieldId
@@ -90,11 +91,15 @@ def _directory(documents: Documents) -> Directory:
             "partnerships": list(documents["partnership"].values()),
         }
     )
+    analysed = analysed_in(documents.get(RISK_ANALYSIS, {}).values())
     return Directory(
         version=0,
         organisations={each.id: each for each in known.organisations},
         partnerships={each.id: each for each in known.partnerships},
-        agreements=tuple(map(read_agreement, documents["agreement"].values())),
+        agreements=tuple(
+            read_agreement(each, analysed) for each in documents["agreement"].values()
+        ),
+        analysed=analysed,
         applications={},
         notices=NoticeLibrary(()),
     )

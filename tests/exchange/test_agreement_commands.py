@@ -55,6 +55,9 @@ def test_an_agreement_is_brought_into_use_from_the_terminal_and_its_signatures_h
     another = ("--out", tmp_path / "another.json", "--hours", "0")
     overdracht("applications", "rotate", "app:cbe-gent-1", *another)
     shown = overdracht("agreements", "show", ID)
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / LACKING.name).write_bytes(LACKING.read_bytes())
+    again = overdracht("agreements", "apply", tmp_path / "again", "--json")
     database = Database(DatabaseOptions(settings.url))
     with database.writing(shard=SHARD) as connection:
         connection.execute(
@@ -68,6 +71,7 @@ def test_an_agreement_is_brought_into_use_from_the_terminal_and_its_signatures_h
     assert "authority_advice" in asked.words
     assert (done.code, done.words) == (0, f"{ID}/{VERSION}: activated. It is now active.")
     assert (shown.code, shown.words.count("holds")) == (0, 2)
+    assert (again.json["changed"], again.json["incomplete"]) == (0, {})
     assert (forged.code, forged.words.count("does not hold")) == (1, 2)
 
 
