@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from alembic import command
 from sqlalchemy import text
 
 from exchange.agreement_book import books
@@ -17,6 +18,7 @@ from exchange.services import SHARD
 from exchange.settings import Settings
 from tests.builders import REFERENCE
 from tests.exchange.console import Overdracht, command_line
+from tests.exchange.test_migrations import config
 
 ID, VERSION = "PR-2026-009", "0.9"
 LACKING = DATA / "agreements/PR-2026-009-destap-cbe-no-dpo-advice.yaml"
@@ -134,11 +136,7 @@ def test_what_stands_before_the_upgrade_is_kept_with_its_steps(settings: Setting
     with database.reading() as connection:
         before = books(connection, shard=SHARD)
     with database.writing(shard=SHARD) as connection:
-        connection.exec_driver_sql("DROP TABLE agreement_step")
-        connection.exec_driver_sql("DROP TABLE agreement_version")
-        connection.exec_driver_sql(
-            "UPDATE alembic_version SET version_num = '0017_consent_requests'"
-        )
+        command.downgrade(config(connection), "0017_consent_requests")
     migrate(database)
     with database.reading() as connection:
         after = books(connection, shard=SHARD)

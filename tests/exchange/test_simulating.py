@@ -14,7 +14,7 @@ from sqlalchemy import update
 from consent.notices import NoticeLibrary, read_notice
 from exchange import records
 from exchange.considering import Rulebook, consider, on_file
-from exchange.directory import Directory, moved
+from exchange.directory import Directory, moved, put_documents
 from exchange.flows.administer import apply_documents, apply_notices
 from exchange.records import SummarySection
 from exchange.samples import DATA, REFERENCE, directory_documents, samples
@@ -96,11 +96,18 @@ DOCUMENTS: tuple[tuple[str, Any], ...] = (
 )
 
 
+def put_agreement(tx: Transaction, plain: dict[str, Any]) -> Outcome[None]:
+    """Have decisions read this document: how it comes that far takes advice and signatures."""
+    new = {plain["id"]: plain}
+    put_documents(tx.connection, shard=tx.shard, kind="agreement", new=new)
+    moved(tx.connection, shard=tx.shard)
+    return Outcome(None)
+
+
 def apply(services: Services, kind: str, document: Any) -> None:
     plain = json.loads(json.dumps(document, default=str))
     if kind == "agreement":
-        documents = {"agreement": {plain["id"]: plain}}
-        services.writer.submit(apply_documents, documents).result()
+        services.writer.submit(put_agreement, plain).result()
     elif kind == "organisations":
         documents = {
             "organisation": {each["id"]: each for each in plain["organisations"]},
