@@ -320,3 +320,22 @@ def test_while_it_is_suspended_an_act_says_so(services: Services) -> None:
     lifted = did(services, Act.LIFTED, "2.0")
 
     assert (held.state, lifted.state) == ("suspended", "active")
+
+
+def test_the_version_that_takes_over_on_the_day_after_the_last_of_another_does_not_end_with_it(
+    services: Services, clock: Clock
+) -> None:
+    first = next_version(STANDS, valid_until="2026-11-09", review_on="2026-11-09")
+    second = next_version(STANDS, valid_from="2026-11-10")
+    applied(services, first)
+    applied(services, second)
+    assert in_use(services) == (first["version"], "active")
+
+    clock.move(datetime.fromisoformat("2026-11-10T00:30:00+01:00"))
+    while swept(services):
+        pass
+
+    assert in_use(services) == (second["version"], "active")
+    assert book(services).current(date(2026, 11, 10)).standing(date(2026, 11, 10)) is (
+        Standing.IN_FORCE
+    )
