@@ -3,6 +3,7 @@
 import copy
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -96,7 +97,7 @@ DOCUMENTS: tuple[tuple[str, Any], ...] = (
 )
 
 
-def put_agreement(tx: Transaction, plain: dict[str, Any]) -> Outcome[None]:
+def put_agreement(tx: Transaction, plain: Mapping[str, Any]) -> Outcome[None]:
     """Have decisions read this document: how it comes that far takes advice and signatures."""
     new = {plain["id"]: plain}
     put_documents(tx.connection, shard=tx.shard, kind="agreement", new=new)

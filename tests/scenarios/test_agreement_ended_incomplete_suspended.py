@@ -1,6 +1,7 @@
 """A13: a protocol that ended, one that is not complete, one that is suspended: nothing leaves."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -34,10 +35,10 @@ def notice(purpose: str) -> dict[str, Any]:
     """What the client is shown for the purpose."""
     shown = read_notice((DATA / "notices" / f"N-{purpose}.nl.md").read_bytes())
     named = {"id": shown.id, "version": shown.version, "sha256": shown.sha256}
-    return SAMPLE.consent["notice"] | named
+    return {**SAMPLE.consent["notice"], **named}
 
 
-def in_force(document: dict[str, Any]) -> dict[str, Any]:
+def in_force(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document as it once was, or may yet be: nobody agrees to what no agreement covers."""
     done = {
         "dpo_advice": {"date": "2026-09-01", "outcome": "positive"},
@@ -46,7 +47,7 @@ def in_force(document: dict[str, Any]) -> dict[str, Any]:
     }
     parties = [each | done for each in document["parties"]]
     then = {"state": "active", "valid_from": "2026-09-10", "valid_until": "2029-08-31"}
-    kept = {name: value for name, value in document.items() if name != "suspended"}
+    kept: dict[str, Any] = {k: v for k, v in document.items() if k != "suspended"}
     return kept | then | {"review_on": "2028-08-31", "parties": parties}
 
 
