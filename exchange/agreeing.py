@@ -3,7 +3,7 @@
 One function a verb, as in `operations`: plain JSON in, one result out.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
@@ -22,13 +22,14 @@ from exchange.suppositions import asked_more
 from policies.agreement_document import SUSPENSION_REASONS
 from policies.agreement_life import THE_BROKER, Act, Step
 from policies.agreement_text import text_of
-from policies.agreements import incomplete
+from policies.agreements import Agreement, incomplete
 from policies.decision import Refused
 from policies.vocabulary import AgreementId, OrganisationId
 
 _WORDS = {
     "unknown": "there is no such agreement, or no such version of it",
     "later": "that day has yet to come",
+    "unfit": "that can not stand in an agreement; what does not fit is",
     "signature": "no machine of that party that may come in now has made this signature",
     "not_a_party": "it is no party to the agreement",
     "incomplete": "it is not complete",
@@ -51,7 +52,7 @@ _WORDS = {
 
 def agreements_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[Line]:
     """Keep the agreements in `documents`; one that is not complete is kept and not in force."""
-    lacking: dict[str, list[str]] = {}
+    read: list[Agreement] = []
     seen: set[tuple[str, str | None]] = set()
     known, lines = services.directory(), asked.get("lines") or {}
     for name, document in asked["documents"].items():
@@ -67,8 +68,7 @@ def agreements_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[L
             why = "is in two files" if agreement.version else "has no version"
             raise OperationRefused(f"{name} does not fit: this version of {agreement.id} {why}")
         seen.add((agreement.id, agreement.version))
-        if missing := incomplete(replace(agreement, analysed=known.analysed)):
-            lacking[agreement.id] = [f"{element} ({source})" for element, source in missing]
+        read.append(replace(agreement, analysed=known.analysed))
     two = services.settings.profile is Profile.PRODUCTION
     order = AgreementDocuments(tuple(asked["documents"].values()), asked.get("operator"), two)
     more = asked_more(services, asked["documents"].values())
@@ -79,13 +79,25 @@ def agreements_apply(services: Services, asked: Mapping[str, Any]) -> Iterator[L
         "changed": applied.changed,
         "unchanged": applied.unchanged,
         "waiting": applied.waiting,
-        "incomplete": lacking,
+        "incomplete": _lacking(services, read),
         "asks_more": more,
         "untaken": {
             name: [{"act": act, "by": by, "why": _WORDS[why]} for act, by, why in steps]
             for name, steps in applied.untaken.items()
         },
     }
+
+
+def _lacking(services: Services, read: Iterable[Agreement]) -> dict[str, list[str]]:
+    """What each lacks as it is kept, whatever was done since its file was written."""
+    with services.database.reading() as connection:
+        kept = books(connection, shard=SHARD)
+    lacking = {}
+    for each in read:
+        version = kept[each.id].named(str(each.version)) if each.id in kept else None
+        if missing := incomplete(each if version is None else version.agreement):
+            lacking[str(each.id)] = [f"{element} ({source})" for element, source in missing]
+    return lacking
 
 
 def agreements_list(services: Services, _asked: Mapping[str, Any]) -> Iterator[Line]:

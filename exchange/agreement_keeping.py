@@ -25,7 +25,7 @@ from exchange.agreement_book import (
 from exchange.transaction import Transaction
 from policies.agreement_life import Act, Life, Obstacle, Step, obstacle, taken
 from policies.agreement_text import read_text, steps_on_paper, text_of, unlike
-from policies.agreements import Agreement, AgreementState, read_agreement
+from policies.agreements import Agreement, read_agreement
 from policies.documents import UnfitDocument
 from policies.vocabulary import AgreementId
 
@@ -140,7 +140,7 @@ def _registration(
     life: Life,
 ) -> Registration:
     told, untaken = [], []
-    for step in _untold(tx, agreement, before, held=bool(life.holds)):
+    for step in _untold(tx, agreement, before, life):
         why = _too_early(tx, step) or obstacle(life, step)
         if why is None:
             life = taken(life, step)
@@ -157,13 +157,17 @@ def _too_early(tx: Transaction, step: Step) -> Obstacle | None:
 
 
 def _untold(
-    tx: Transaction, agreement: Agreement, before: Version | None, *, held: bool
+    tx: Transaction, agreement: Agreement, before: Version | None, life: Life
 ) -> Iterator[Step]:
-    """What the document tells of and we do not know: a step once taken is not taken again."""
+    """What the document tells of and we do not know: a step once taken is not taken again.
+
+    Nor is a suspension that stands already, whatever day the document gives.
+    """
+    held = {(each.by, each.reason_code) for each in life.holds if each.on <= tx.day}
     done = {_mark(each.step) for each in before.steps} if before else set()
     for step in steps_on_paper(agreement, tx.day):
-        bare = agreement.state is AgreementState.SUSPENDED and agreement.suspended is None
-        if _mark(step) in done or (step.act is Act.SUSPENDED and bare and held):
+        stands = step.act is Act.SUSPENDED and (step.by, step.reason) in held
+        if stands or _mark(step) in done:
             continue
         yield step
 

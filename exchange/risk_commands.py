@@ -71,6 +71,8 @@ def dpia_list(as_json: Json = False) -> None:
             word = "approved" if each["approved"] else "refused"
             sections = ", ".join(each["sections"])
             say(f"{each['analysis']}  {each['date']}  {sections}  {word}, {each['residual_risk']}")
+        if not result["analyses"]:
+            say("There are none.")
         _tell_waiting(result["waiting"])
     raise typer.Exit(1 if result["waiting"] else 0)
 

@@ -16,7 +16,14 @@ from consent.standing import ConsentFacts, GrantRef, Now, Said, facts_from, matc
 from exchange.acting import STRANGER
 from exchange.bases import Basis, facts_of, live_basis
 from exchange.directory import Directory
-from policies.agreements import Agreement, AgreementState, Standing, read_agreement, standing
+from policies.agreements import (
+    Agreement,
+    AgreementState,
+    Standing,
+    facts_of_flow,
+    read_agreement,
+    standing,
+)
 from policies.decision import BasisFacts, Facts, FlowFacts, ReleaseRequest
 from policies.gates import Decider
 from policies.organisations import read_directory
@@ -94,14 +101,7 @@ class World:
     def _asking_flows(self, lane: Lane, day: date) -> tuple[FlowFacts, ...]:
         """The flows of agreements that stand, or only wait: their lifting asks nothing new."""
         return tuple(
-            FlowFacts(
-                agreement=agreement.id,
-                fields=flow.fields,
-                caps=flow.precision_caps,
-                operations=flow.operations,
-                onward=flow.onward,
-                origin_masking=flow.origin_masking,
-            )
+            facts_of_flow(agreement, flow)
             for agreement in self.directory.agreements
             for flow in agreement.flows
             if flow.covers(lane.holder, lane.recipient, lane.purpose)

@@ -96,7 +96,7 @@ def _directory(documents: Documents) -> Directory:
             "partnerships": list(documents["partnership"].values()),
         }
     )
-    analysed = analysed_in(documents[RISK_ANALYSIS].values())
+    analysed = analysed_in(documents.get(RISK_ANALYSIS, {}).values())
     return Directory(
         version=0,
         organisations={each.id: each for each in known.organisations},

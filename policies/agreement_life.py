@@ -241,7 +241,11 @@ def _to_end(_life: Life, _step: Step) -> Obstacle | None:
 
 
 def _to_suspend(life: Life, step: Step) -> Obstacle | None:
-    same = any(each.by == step.by and each.reason_code == step.reason for each in life.holds)
+    # One that begins later keeps nobody from suspending at once.
+    same = any(
+        each.by == step.by and each.reason_code == step.reason and each.on <= step.on
+        for each in life.holds
+    )
     return Obstacle.ALREADY if same else None
 
 

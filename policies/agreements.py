@@ -5,7 +5,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from policies.agreement_document import Agreement, AgreementState, read_agreement
+from policies.agreement_document import Agreement, AgreementState, Flow, read_agreement
 from policies.decision import FlowFacts
 from policies.purposes import profile
 from policies.summary_model import SPECIAL, fields_of
@@ -16,6 +16,7 @@ __all__ = [
     "AgreementState",
     "Standing",
     "any_in_force",
+    "facts_of_flow",
     "flows_between",
     "in_force",
     "incomplete",
@@ -148,21 +149,26 @@ def flows_between(
 ) -> tuple[FlowFacts, ...]:
     """Every flow in force from holder to recipient for the purpose, in the order given."""
     return tuple(
-        FlowFacts(
-            agreement=agreement.id,
-            fields=flow.fields,
-            caps=flow.precision_caps,
-            operations=flow.operations,
-            onward=flow.onward,
-            origin_masking=flow.origin_masking,
-            persons=agreement.volume,
-            persons_for_purpose=flow.persons_per_year,
-            keep_months=flow.keep_months,
-            retention=agreement.retention,
-        )
+        facts_of_flow(agreement, flow)
         for agreement in agreements
         for flow in agreement.flows
         if flow.covers(holder, recipient, purpose) and in_force(agreement, on)
+    )
+
+
+def facts_of_flow(agreement: Agreement, flow: Flow) -> FlowFacts:
+    """What decisions must know of one flow of an agreement, in force or not."""
+    return FlowFacts(
+        agreement=agreement.id,
+        fields=flow.fields,
+        caps=flow.precision_caps,
+        operations=flow.operations,
+        onward=flow.onward,
+        origin_masking=flow.origin_masking,
+        persons=agreement.volume,
+        persons_for_purpose=flow.persons_per_year,
+        keep_months=flow.keep_months,
+        retention=agreement.retention,
     )
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from policies.agreements import Agreement, in_force
-from policies.decision import FlowFacts, RecipientFacts
+from policies.decision import FlowFacts, Precision, RecipientFacts
+from policies.summary_model import summary_model
 from policies.vocabulary import FieldId, Operation, OrganisationId, Section
 
 
@@ -15,11 +16,21 @@ class Instruction:
 
     fields: frozenset[FieldId]
     operations: frozenset[Operation]
+    caps: Precision = ()
+    keep_months: int | None = None
+    onward: bool = False
+    origin_masking: bool = False
 
     def narrowed(self, flow: FlowFacts) -> FlowFacts:
-        """What of a flow to the controller its processor may take."""
+        """What of a flow to the controller its processor may take: of two limits the stricter."""
         return replace(
-            flow, fields=flow.fields & self.fields, operations=flow.operations & self.operations
+            flow,
+            fields=flow.fields & self.fields,
+            operations=flow.operations & self.operations,
+            caps=_coarsest(flow.caps, self.caps),
+            keep_months=_shortest(flow.keep_months, self.keep_months),
+            onward=flow.onward and self.onward,
+            origin_masking=flow.origin_masking or self.origin_masking,
         )
 
 
@@ -44,8 +55,27 @@ def instruction(
     ]
     if not flows:
         return None
-    fields = frozenset[FieldId]().union(*(each.fields for each in flows))
-    return Instruction(fields, frozenset[Operation]().union(*(each.operations for each in flows)))
+    return Instruction(
+        fields=frozenset[FieldId]().union(*(each.fields for each in flows)),
+        operations=frozenset[Operation]().union(*(each.operations for each in flows)),
+        caps=_coarsest(*(each.precision_caps for each in flows)),
+        keep_months=_shortest(*(each.keep_months for each in flows)),
+        onward=all(each.onward for each in flows),
+        origin_masking=any(each.origin_masking for each in flows),
+    )
+
+
+def _coarsest(*caps: Precision) -> Precision:
+    """Each field that is capped, at the coarsest level that somebody says; sorted by field."""
+    strictest: dict[FieldId, str] = {}
+    for field, level in sorted(pair for each in caps for pair in each):
+        levels = summary_model().fields[field].precision
+        strictest[field] = max(level, strictest.get(field, level), key=levels.index)
+    return tuple(strictest.items())
+
+
+def _shortest(*months: int | None) -> int | None:
+    return min((each for each in months if each is not None), default=None)
 
 
 def together(

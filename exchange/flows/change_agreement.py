@@ -3,8 +3,10 @@
 It counts in the commit that keeps it: the next decision reads the agreement as it is then.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from audit.events import AdminChanged
@@ -13,9 +15,11 @@ from exchange.agreement_keeping import take
 from exchange.security.agreement_signatures import signer_of_text
 from exchange.security.public_keys import KeyRefused, key_material
 from exchange.transaction import Outcome, Transaction
-from policies.agreement_life import Act, Obstacle, Step, lacking_for_signature
-from policies.agreements import incomplete
+from policies.agreement_life import Act, Obstacle, Step, lacking_for_signature, taken
+from policies.agreement_text import filled
+from policies.agreements import AgreementState, Standing, incomplete, read_agreement
 from policies.decision import Refused
+from policies.documents import UnfitDocument
 from policies.vocabulary import AgreementId, OrganisationId, Reason
 
 _WITHOUT_ELEMENTS = {Obstacle.INCOMPLETE, Obstacle.NOT_ADVISED}
@@ -33,7 +37,7 @@ class AgreementAct:
 
 @dataclass(frozen=True, slots=True)
 class AgreementChanged:
-    """The version (`PR-2026-001/2.0`) and its state after the act."""
+    """The version (`PR-2026-001/2.0`) and its state after the act; `suspended` while it is."""
 
     name: str
     state: str
@@ -54,13 +58,29 @@ def change_agreement(tx: Transaction, order: AgreementAct) -> Outcome[AgreementC
         made = _signature(tx, version, step.by, order.jws or "")
         if made is None:
             return _refused("signature")
+    if place := _unfit(version, step):
+        return _refused("unfit", place)
     if why := take(tx, book, version, step, made):
         return _refused(why.value, *_missing(version, step, why))
     after = book_of(tx.connection, shard=tx.shard, agreement=book.id)
     now = after.named(version.version) if after else None
     event = AdminChanged(what="agreement", act=step.act.value, id=version.name)
-    state = "" if now is None else now.agreement.state.value
+    state = "" if now is None else _state(now, tx.day)
     return Outcome(AgreementChanged(version.name, state), (event,))
+
+
+def _state(version: Version, on: date) -> str:
+    suspended = version.standing(on) is Standing.SUSPENDED
+    return (AgreementState.SUSPENDED if suspended else version.agreement.state).value
+
+
+def _unfit(version: Version, step: Step) -> str:
+    """Where the document would no longer be one that can be read: what is kept stays for ever."""
+    try:
+        read_agreement(filled(json.loads(version.text), taken(version.life, step)))
+    except UnfitDocument as error:
+        return error.place
+    return ""
 
 
 def _version(tx: Transaction, book: Book | None, version: str | None) -> Version | None:

@@ -84,7 +84,7 @@ def fetch_summary(
     client, handle = _client(tx, recipient, query)
     known = on_file(tx, client, recipient)
     relations = known.relations
-    processor = None if query.on_behalf_of is None else OrganisationId(caller.organisation)
+    processor = None if recipient == caller.organisation else OrganisationId(caller.organisation)
     request = ReleaseRequest(recipient, query.purpose, query.sections, processor=processor)
     considered = consider(
         tx,
@@ -175,7 +175,8 @@ def _client(
 
 
 def _actor(caller: Caller, query: SummaryQuery) -> Actor:
-    function = capacity(query.function, query.on_behalf_of)
+    own = query.on_behalf_of == caller.organisation
+    function = capacity(query.function, None if own else query.on_behalf_of)
     return Actor(user=f"{caller.organisation}/{query.end_user}", capacity=function)
 
 

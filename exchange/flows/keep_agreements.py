@@ -1,11 +1,13 @@
 """Keep agreements as their days say: ended, superseded, suspended with an accreditation, reminded.
 
-No decision waits for it: each reads the days themselves.
+No decision waits for its end: each reads the days itself. That a version takes over from another,
+and that a holder is accredited no more, counts from here on: within a minute of their day.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from datetime import date, timedelta
 from itertools import islice
+from typing import TypeAlias
 
 from audit.events import Actor, AdminChanged
 from exchange.agreement_book import Acts, acts, book_of
@@ -21,12 +23,14 @@ REMINDED_BEFORE = timedelta(days=60)
 
 _LOST = "accreditation_ended"
 
+_Reminded: TypeAlias = Set[tuple[AgreementId, str]]
+
 
 def keep_agreements(tx: Transaction, most: int = 20) -> Outcome[int]:
     """Do what is due to at most `most` agreements, one step each; how many steps were taken."""
     known = acts(tx.connection, shard=tx.shard)
     reminded = {name for name, act in known if act is Act.REMINDED}
-    steps = (name for id, step in _due(tx, reminded) for name in _done(tx, id, step))
+    steps = (name for id in _due(tx, reminded) for name in _done(tx, id, reminded))
     done = list(islice(steps, most))
     done += [name for id in _doubly_live(known) for name in _superseded(tx, id)]
     events = tuple(
@@ -36,20 +40,23 @@ def keep_agreements(tx: Transaction, most: int = 20) -> Outcome[int]:
     return Outcome(len(done), events)
 
 
-def _due(
-    tx: Transaction, reminded: set[tuple[AgreementId, str]]
-) -> Iterator[tuple[AgreementId, Step]]:
-    for each in tx.directory.agreements:
-        if each.state not in LIVE:
-            continue
-        if each.valid_until and each.valid_until < tx.day:
-            yield each.id, Step(act=Act.ENDED, on=tx.day, reason="expired")
-        elif lost(tx.directory, each, tx.day):
-            yield each.id, Step(act=Act.SUSPENDED, on=tx.day, reason=_LOST)
-        elif each.suspended is not None:
-            yield each.id, Step(act=Act.LIFTED, on=tx.day, reason=_LOST)
-        elif (each.id, str(each.version)) not in reminded and to_review(each, tx.day):
-            yield each.id, Step(act=Act.REMINDED, on=tx.day)
+def _due(tx: Transaction, reminded: _Reminded) -> Iterator[AgreementId]:
+    return (each.id for each in tx.directory.agreements if _step(tx, each, reminded))
+
+
+def _step(tx: Transaction, agreement: Agreement, reminded: _Reminded) -> Step | None:
+    """What its days ask for, if anything."""
+    if agreement.state not in LIVE:
+        return None
+    if agreement.valid_until and agreement.valid_until < tx.day:
+        return Step(act=Act.ENDED, on=tx.day, reason="expired")
+    if lost(tx.directory, agreement, tx.day):
+        return Step(act=Act.SUSPENDED, on=tx.day, reason=_LOST)
+    if agreement.suspended is not None:
+        return Step(act=Act.LIFTED, on=tx.day, reason=_LOST)
+    told = (agreement.id, str(agreement.version)) in reminded
+    due = not told and to_review(agreement, tx.day)
+    return Step(act=Act.REMINDED, on=tx.day) if due else None
 
 
 def lost(directory: Directory, agreement: Agreement, on: date) -> bool:
@@ -68,12 +75,14 @@ def to_review(agreement: Agreement, on: date) -> bool:
     return agreement.review_on is not None and agreement.review_on - REMINDED_BEFORE <= on
 
 
-def _done(tx: Transaction, id: AgreementId, step: Step) -> Iterator[tuple[str, Act]]:
+def _done(tx: Transaction, id: AgreementId, reminded: _Reminded) -> Iterator[tuple[str, Act]]:
     book = book_of(tx.connection, shard=tx.shard, agreement=id)
     if book is None:
         return
+    # Of the version in use today: what is due to the one before it must not end its successor.
     version = book.current(tx.day)
-    if not _changes(version.life, step):
+    step = _step(tx, version.agreement, reminded)
+    if step is None or not _changes(version.life, step):
         return
     if take(tx, book, version, step) is None:
         yield version.name, step.act

@@ -30,6 +30,8 @@ class Pdf:
 def protocol_pdf(told: Protocol, *, digest: str, made: date) -> Pdf | None:
     """The file, or nothing where the extra `pdf` is not installed.
 
+    Nothing too where its font lacks a sign that somebody wrote: a file that can not show all of
+    it is none (PDF/A-2a asks for every glyph), and page and data show it as they did.
     `digest` is that of the document; `made` the day that the file gives as its own.
     """
     if find_spec("typst") is None:
@@ -54,15 +56,18 @@ def protocol_pdf(told: Protocol, *, digest: str, made: date) -> Pdf | None:
 
 
 @lru_cache(maxsize=_KEPT)
-def _set(told: str) -> Pdf:
+def _set(told: str) -> Pdf | None:
     import typst  # noqa: PLC0415 - an extra, and 80 MB of it
 
     source = files("exchange.web").joinpath("templates", "agreement.typ").read_bytes()
-    content = typst.compile(
-        source,
-        format="pdf",
-        ignore_system_fonts=True,
-        sys_inputs={"told": told},
-        pdf_standards=["a-2a", "ua-1"],
-    )
+    try:
+        content = typst.compile(
+            source,
+            format="pdf",
+            ignore_system_fonts=True,
+            sys_inputs={"told": told},
+            pdf_standards=["a-2a", "ua-1"],
+        )
+    except typst.TypstError:
+        return None
     return Pdf(content, hashlib.sha256(content).hexdigest())

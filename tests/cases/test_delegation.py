@@ -1,5 +1,6 @@
 """A processor acts for a controller where an agreement says so, and never for itself."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -96,16 +97,20 @@ def test_in_its_own_name_a_processor_gets_nothing(story: Story) -> None:
 WITHOUT: dict[str, dict[str, Any]] = {
     "ended": {"state": "ended"},
     "suspended": {"state": "suspended"},
-    "over": {"version": "9.0", "valid_until": "2026-11-01"},
+    "over": {},
 }
 
 
 @pytest.mark.parametrize("name", WITHOUT)
 def test_when_the_agreement_ends_so_does_acting_for_another(story: Story, name: str) -> None:
-    instruct(story.broker)
+    today = story.broker.clock.now
+    instruct(story.broker, valid_until=today.date().isoformat())
     assert ask(story).status_code == 200
 
-    instruct(story.broker, **WITHOUT[name])
+    if WITHOUT[name]:
+        instruct(story.broker, valid_until=today.date().isoformat(), **WITHOUT[name])
+    else:
+        story.broker.clock.move(today + timedelta(days=1))
 
     known = ask(story)
     body = query(client=UNKNOWN_HANDLE, purpose="P2", **ON_BEHALF)
@@ -177,3 +182,33 @@ def test_a_processor_offers_its_controllers_client_in_that_name(story: Story) ->
     assert (before.status_code, after.status_code, own.status_code) == (403, 201, 404)
     offered = [each for each in logged(broker.services) if each["k"] == "handover.offered"][-1]
     assert (offered["p"], offered["ap"]) == (f"org:{holder}", f"app:{PROCESSOR}-1")
+
+
+def test_a_processor_is_held_to_what_its_instruction_caps(story: Story) -> None:
+    flow = {
+        "from": [CONTROLLER],
+        "to": [PROCESSOR],
+        "purposes": ["P2"],
+        "sections": ["ident", "educ"],
+        "precision_caps": {"ident.birth_date": "age_band"},
+        "operations": ["view"],
+        "onward": False,
+        "keep_months": 1,
+    }
+    instruct(story.broker, flows=[flow])
+
+    whole, answer = story.fetch().json(), ask(story).json()
+
+    born = "ident.birth_date"
+    assert (whole["precision"][born], answer["precision"][born]) == ("year", "age_band")
+    assert answer["obligations"]["erase_by"] < whole["obligations"]["erase_by"]
+
+
+def test_who_acts_on_its_own_behalf_is_answered_as_who_says_nothing(story: Story) -> None:
+    body = story.query(**ON_BEHALF)
+
+    answer = story.broker.as_(CONTROLLER).post("/v1/summaries/query", json=body)
+
+    assert answer.status_code == 200
+    assert answer.json()["released"] == story.fetch().json()["released"]
+    assert "act" not in answer.json()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from alembic import command
 from sqlalchemy import text
 
 from exchange.agreement_book import books
@@ -17,6 +18,7 @@ from exchange.services import SHARD
 from exchange.settings import Settings
 from tests.builders import REFERENCE
 from tests.exchange.console import Overdracht, command_line
+from tests.exchange.test_migrations import config
 
 ID, VERSION = "PR-2026-009", "0.9"
 LACKING = DATA / "agreements/PR-2026-009-destap-cbe-no-dpo-advice.yaml"
@@ -55,6 +57,9 @@ def test_an_agreement_is_brought_into_use_from_the_terminal_and_its_signatures_h
     another = ("--out", tmp_path / "another.json", "--hours", "0")
     overdracht("applications", "rotate", "app:cbe-gent-1", *another)
     shown = overdracht("agreements", "show", ID)
+    (tmp_path / "again").mkdir()
+    (tmp_path / "again" / LACKING.name).write_bytes(LACKING.read_bytes())
+    again = overdracht("agreements", "apply", tmp_path / "again", "--json")
     database = Database(DatabaseOptions(settings.url))
     with database.writing(shard=SHARD) as connection:
         connection.execute(
@@ -68,6 +73,7 @@ def test_an_agreement_is_brought_into_use_from_the_terminal_and_its_signatures_h
     assert "authority_advice" in asked.words
     assert (done.code, done.words) == (0, f"{ID}/{VERSION}: activated. It is now active.")
     assert (shown.code, shown.words.count("holds")) == (0, 2)
+    assert (again.json["changed"], again.json["incomplete"]) == (0, {})
     assert (forged.code, forged.words.count("does not hold")) == (1, 2)
 
 
@@ -130,11 +136,7 @@ def test_what_stands_before_the_upgrade_is_kept_with_its_steps(settings: Setting
     with database.reading() as connection:
         before = books(connection, shard=SHARD)
     with database.writing(shard=SHARD) as connection:
-        connection.exec_driver_sql("DROP TABLE agreement_step")
-        connection.exec_driver_sql("DROP TABLE agreement_version")
-        connection.exec_driver_sql(
-            "UPDATE alembic_version SET version_num = '0017_consent_requests'"
-        )
+        command.downgrade(config(connection), "0017_consent_requests")
     migrate(database)
     with database.reading() as connection:
         after = books(connection, shard=SHARD)

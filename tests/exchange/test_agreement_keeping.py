@@ -293,3 +293,49 @@ def test_no_day_that_has_yet_to_come_is_noted_but_of_a_suspension(services: Serv
         Standing.IN_FORCE,
         Standing.SUSPENDED,
     ]
+
+
+def test_what_would_make_a_document_unreadable_is_not_kept_of_a_version_for_later_either(
+    services: Services,
+) -> None:
+    later = next_version(BARE)["version"]
+    applied(services, BARE | {"version": later})
+    for each in STANDS["parties"]:
+        did(services, Act.ADVISED, later, by=each["org"], outcome="positive")
+    party = STANDS["parties"][0]["org"]
+
+    blank = did(services, Act.AUTHORITY_ADVISED, later, body=" ")
+    nowhere = did(services, Act.PUBLISHED, "2.0", by=party, url="https://x y")
+    future = did(services, Act.PUBLISHED, later, by=party, url="no address")
+
+    assert isinstance(blank, Refused)
+    assert blank.details == ("unfit", "authority_advice.body")
+    for each in (nowhere, future):
+        assert isinstance(each, Refused)
+        assert each.details[0] == "unfit"
+
+
+def test_while_it_is_suspended_an_act_says_so(services: Services) -> None:
+    held = did(services, Act.SUSPENDED, "2.0", reason="under_review")
+    lifted = did(services, Act.LIFTED, "2.0")
+
+    assert (held.state, lifted.state) == ("suspended", "active")
+
+
+def test_the_version_that_takes_over_on_the_day_after_the_last_of_another_does_not_end_with_it(
+    services: Services, clock: Clock
+) -> None:
+    first = next_version(STANDS, valid_until="2026-11-09", review_on="2026-11-09")
+    second = next_version(STANDS, valid_from="2026-11-10")
+    applied(services, first)
+    applied(services, second)
+    assert in_use(services) == (first["version"], "active")
+
+    clock.move(datetime.fromisoformat("2026-11-10T00:30:00+01:00"))
+    while swept(services):
+        pass
+
+    assert in_use(services) == (second["version"], "active")
+    assert book(services).current(date(2026, 11, 10)).standing(date(2026, 11, 10)) is (
+        Standing.IN_FORCE
+    )

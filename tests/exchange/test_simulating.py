@@ -20,15 +20,16 @@ from exchange.records import SummarySection
 from exchange.samples import DATA, REFERENCE, directory_documents, samples
 from exchange.services import Services
 from exchange.simulating import FIRST, Affected, Simulation
-from exchange.supposing import World
+from exchange.supposing import World, with_agreements
 from exchange.suppositions import asked_anew, supposed, world_today
 from exchange.transaction import Outcome, Transaction
-from exchange.under_model import ModelRefused, under_model
+from exchange.under_model import ModelRefused, _directory, under_model
+from policies.agreements import in_force as agreement_in_force
 from policies.at_most import Levels
 from policies.decision import Decision, Refused
 from policies.gates import Decider
 from policies.purposes import purpose_list
-from policies.risk_analysis import RISK_ANALYSIS
+from policies.risk_analysis import RISK_ANALYSIS, analysed_in
 from policies.site_rules import load_overlay
 from policies.summary_model import read_summary_model
 from policies.vocabulary import Reason
@@ -249,6 +250,22 @@ def test_a_model_that_an_agreement_does_not_fit_is_refused_with_the_place() -> N
         under_model(today, other_model("day", "age_band").encode(), documents, {}, REFERENCE),
     ):
         pass
+
+
+def test_a_risk_analysis_that_is_registered_counts_in_what_is_supposed() -> None:
+    special = agreement("PR-2026-001")
+    special["flows"][0]["extra_fields"] = ["health.functional_limits"]
+    registered = {"P1/1.0": completed()}
+    today = Directory(
+        0, {}, {}, (), {}, NoticeLibrary(()), analysed=analysed_in(registered.values())
+    )
+    stored = {"organisation": {}, "partnership": {}, "agreement": {VDAB: special}}
+
+    other = with_agreements(today, [special])
+    elsewhere = _directory(stored | {RISK_ANALYSIS: registered})
+
+    for each in (other, elsewhere):
+        assert [agreement_in_force(one, REFERENCE) for one in each.agreements] == [True]
 
 
 def reread(tx: Transaction) -> Outcome[None]:

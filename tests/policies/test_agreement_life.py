@@ -282,3 +282,15 @@ def _yes(life: Life, each: Step) -> Life:
     answer = after(life, each)
     assert isinstance(answer, Life), answer
     return answer
+
+
+def test_who_suspends_from_a_later_day_may_still_do_so_at_once() -> None:
+    later = step(Act.SUSPENDED, on=DAY + timedelta(days=30), reason="under_review")
+    life = _yes(at("active"), later)
+
+    now = after(life, step(Act.SUSPENDED, reason="under_review"))
+
+    assert isinstance(now, Life)
+    assert now.seen.suspended is not None
+    assert now.seen.suspended.on == DAY
+    assert obstacle(now, later) is Obstacle.ALREADY

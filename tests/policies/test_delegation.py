@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from policies.agreements import any_in_force, flows_between, read_agreement
-from policies.delegation import instruction, together
+from policies.agreements import any_in_force, facts_of_flow, flows_between, read_agreement
+from policies.delegation import Instruction, instruction, together
 from policies.documents import UnfitDocument
-from policies.vocabulary import OrganisationId, Section
+from policies.vocabulary import FieldId, OrganisationId, Section
 from tests.policies.situations import a_recipient
 from tests.policies.test_agreements import DOCUMENTS, TODAY
 
@@ -69,3 +69,27 @@ def test_of_two_each_limit_counts() -> None:
         assert together(*pair, frozenset()) == bound
     assert together(whole, whole, frozenset({Section.EDUC})).hard_denies == {Section.EDUC}
     assert together(whole, whole, frozenset()).only_sections is None
+
+
+def test_of_two_agreements_the_stricter_limit_counts_for_the_processor() -> None:
+    born, address = FieldId("ident.birth_date"), FieldId("contact.address")
+    bound = FLOW | {
+        "sections": ["ident", "contact"],
+        "precision_caps": {born: "year", address: "municipality"},
+        "keep_months": 2,
+        "origin_masking": True,
+    }
+    (flow,) = (each for each in read_agreement(document(flows=[bound])).flows)
+    known = (read_agreement(document(flows=[bound, bound | {"precision_caps": {}}])),)
+    told = instruction(known, processor=PROCESSOR, controller=CONTROLLER, purpose="P2", on=TODAY)
+    assert told is not None
+    whole = facts_of_flow(known[0], replace(flow, precision_caps=(), origin_masking=False))
+    free = replace(whole, keep_months=None, onward=True)
+
+    narrowed = told.narrowed(free)
+
+    assert dict(narrowed.caps) == {born: "year", address: "municipality"}
+    assert (narrowed.keep_months, narrowed.onward, narrowed.origin_masking) == (2, False, True)
+    coarser = replace(free, caps=((born, "year"),), keep_months=1)
+    assert told.narrowed(coarser).keep_months == 1
+    assert Instruction(told.fields, told.operations).narrowed(coarser).caps == coarser.caps

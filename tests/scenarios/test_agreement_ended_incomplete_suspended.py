@@ -1,22 +1,27 @@
 """A13: a protocol that ended, one that is not complete, one that is suspended: nothing leaves."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from consent.notices import read_notice
 from exchange.admin_socket import answers
+from exchange.directory import documents
 from exchange.flows.administer import apply_documents
 from exchange.flows.keep_agreements import keep_agreements
 from exchange.operations import OperationRefused
-from exchange.samples import directory_documents, samples
+from exchange.samples import DATA, directory_documents, samples
 from exchange.security.agreement_signatures import sign_text
-from exchange.services import Services
+from exchange.services import SHARD, Services
 from tests.builders import Broker, Story, logged
 from tests.cases.uniform import reasons
+from tests.exchange.test_simulating import put_agreement
 
 SAMPLE = samples()["cl-0004"]
 HOLDER = SAMPLE.holder
+AGREEMENTS = {"ocmw-gent": "PR-2026-008", "cbe-gent": "PR-2026-009", "caw-ov": "PR-2026-010"}
 
 
 def asked(services: Services, verb: str, **said: Any) -> dict[str, Any]:
@@ -26,21 +31,47 @@ def asked(services: Services, verb: str, **said: Any) -> dict[str, Any]:
     return result
 
 
+def notice(purpose: str) -> dict[str, Any]:
+    """What the client is shown for the purpose."""
+    shown = read_notice((DATA / "notices" / f"N-{purpose}.nl.md").read_bytes())
+    named = {"id": shown.id, "version": shown.version, "sha256": shown.sha256}
+    return {**SAMPLE.consent["notice"], **named}
+
+
+def in_force(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document as it once was, or may yet be: nobody agrees to what no agreement covers."""
+    done = {
+        "dpo_advice": {"date": "2026-09-01", "outcome": "positive"},
+        "signed_on": "2026-09-02",
+        "published": {"on": "2026-09-03", "url": "https://destap-ww.example/protocollen"},
+    }
+    parties = [each | done for each in document["parties"]]
+    then = {"state": "active", "valid_from": "2026-09-10", "valid_until": "2029-08-31"}
+    kept: dict[str, Any] = {k: v for k, v in document.items() if k != "suspended"}
+    return kept | then | {"review_on": "2028-08-31", "parties": parties}
+
+
 def agreed(broker: Broker, recipient: str, purpose: str) -> Story:
     """A client who agreed to this in full, and whom the recipient once accepted."""
-    handle = broker.registered(SAMPLE)
+    handle, writer = broker.registered(SAMPLE), broker.services.writer
+    with broker.services.database.reading() as connection:
+        documents_now = documents(connection, shard=SHARD, kind="agreement")
+    document = documents_now[AGREEMENTS[recipient]]
+    writer.submit(put_agreement, in_force(document)).result()
     kept = {"ops": ["view"], "from": "2026-10-01", "until": "2027-03-01"}
     grant = kept | {"purpose": purpose, "recipient": f"org:{recipient}", "sections": ["agree"]}
-    body = {**SAMPLE.consent, "grants": [grant], "refused": [], "denials": []}
+    body = {**SAMPLE.consent, "notice": notice(purpose), "grants": [grant]}
+    body |= {"refused": [], "denials": []}
     given = broker.as_(HOLDER).post(f"/v1/clients/{handle}/consents", json=body)
     assert given.status_code == 201, given.text
     handover = broker.related(HOLDER, handle, recipient, purpose)
+    writer.submit(put_agreement, document).result()
     return Story(broker, SAMPLE, handle, given.json()["consent"], handover, recipient, purpose)
 
 
 def renew(story: Story) -> None:
     """The client says yes once more: a consent gives no more than could leave on its day."""
-    body = {"notice": SAMPLE.consent["notice"], "evidence": SAMPLE.consent["evidence"]}
+    body = {"notice": notice(story.purpose), "evidence": SAMPLE.consent["evidence"]}
     holder = story.broker.as_(HOLDER)
     assert holder.post(f"/v1/consents/{story.consent}/renewal", json=body).status_code == 200
 

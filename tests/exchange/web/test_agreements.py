@@ -227,3 +227,20 @@ def test_a_suspension_that_was_lifted_stays_in_the_story(broker: Broker) -> None
 
     assert "opschorting opgeheven door VDAB West-Vlaanderen" in text
     assert "Van kracht." in text
+
+
+@SQLITE
+def test_a_sign_that_no_font_of_the_file_has_leaves_page_and_data_as_they_are(
+    broker: Broker,
+) -> None:
+    somebody, told = anybody(broker), "Bewaard zoals afgesproken 🎉"
+
+    applied(broker, retention=told, version="2.1", valid_from="2026-11-01")
+
+    page = somebody.get("/agreements/PR-2026-001")
+    data = somebody.get("/agreements/PR-2026-001", headers=DATA)
+    assert (page.status_code, data.status_code) == (200, 200)
+    assert told in page.text
+    assert "als PDF" not in page.text
+    assert data.json()["pdf"] is None
+    assert somebody.get("/agreements/PR-2026-001/versions/2.1/pdf").status_code == 404
