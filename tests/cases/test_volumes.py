@@ -15,7 +15,7 @@ from exchange.services import SHARD, Services
 from exchange.tenancy import EVERYBODY
 from policies.decision import Refused
 from policies.vocabulary import Handle, OrganisationId, Reason
-from tests.builders import Broker, logged, query
+from tests.builders import Broker, logged, next_version, query
 from tests.cases.statements import statements
 from tests.cases.uniform import UNKNOWN_HANDLE, assert_uniform
 
@@ -27,7 +27,9 @@ def agree(broker: Broker, persons: int, **of_flow: Any) -> None:
     document = directory_documents()["agreement"][AGREEMENT]
     document["volume"] = {"persons_per_year": persons}
     document["flows"][1] |= of_flow
-    broker.services.writer.submit(apply_documents, {"agreement": {AGREEMENT: document}}).result()
+    broker.services.writer.submit(
+        apply_documents, {"agreement": {AGREEMENT: next_version(document)}}
+    ).result()
 
 
 def client(broker: Broker, reference: str) -> str:
