@@ -18,6 +18,7 @@ from audit.records import LIVE
 from exchange import handovers, records
 from exchange.app import create_app
 from exchange.clients import new_handle
+from exchange.directory import moved, put_documents
 from exchange.flows.administer import NewApplication, register_application
 from exchange.handovers import Handover
 from exchange.samples import Sample, samples
@@ -235,6 +236,14 @@ _VERSIONS = count(1)
 def next_version(agreement: Mapping[str, Any], **changed: Any) -> dict[str, Any]:
     """The agreement with another text, as a version of its own that nobody has used yet."""
     return {**agreement, "version": f"{agreement['version']}.{next(_VERSIONS)}", **changed}
+
+
+def put_agreement(tx: Transaction, plain: Mapping[str, Any]) -> Outcome[None]:
+    """Have decisions read this document: how it comes that far takes advice and signatures."""
+    new = {plain["id"]: plain}
+    put_documents(tx.connection, shard=tx.shard, kind="agreement", new=new)
+    moved(tx.connection, shard=tx.shard)
+    return Outcome(None)
 
 
 def query(**more: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from consent.belgian_time import day_of, instant
 from exchange.api.answers import answer
@@ -37,6 +37,15 @@ class NewSimulation(Body):
     document: dict[str, Any] | Annotated[str, StringConstraints(min_length=1, max_length=60_000)]
     cursor: Annotated[str, StringConstraints(max_length=200)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 100
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"properties": {"kind": {"const": kind}, "document": {"type": type}}}
+                for kind, type in (("agreement", "object"), ("notice", "string"))
+            ]
+        }
+    )
 
 
 Simulated = tuple[Page, list[tuple[Lane, frozenset[FieldId]]]]

@@ -80,4 +80,4 @@ def retire_token_key(tx: Transaction, jwk: Mapping[str, Any], overlap: int) -> O
     ended.retire_key(tx.connection, shard=tx.shard, jwk=jwk, until=tx.now + overlap)
     directory.moved(tx.connection, shard=tx.shard)
     act = "rotated" if overlap else "destroyed"
-    return Outcome(not overlap, (AdminChanged(what="token.key", act=act, id=str(jwk["kid"])),))
+    return Outcome(not overlap, (AdminChanged(what="token.key", act=act, id=f"key:{jwk['kid']}"),))

@@ -88,7 +88,7 @@ def test_t29_a_proof_counts_once_at_every_protected_address(
         seen.add((method, path.replace("entries/0", "entries/{index}")))
     assert seen < protected()
     ids = {"client": story.handle, "consent": story.consent}
-    ids |= dict.fromkeys(("request", "recall", "basis"), UNKNOWN_ID)
+    ids |= dict.fromkeys(("request", "recall", "basis"), UNKNOWN_ID) | {"index": "0"}
     for method, path in sorted(protected() - seen):
         body = BODIES.get(path, BODIES.get(path.rpartition("/")[2], story.sample.consent))
         sent = {"content": b"%PDF-1.7"} if method == "PUT" else {"json": body}

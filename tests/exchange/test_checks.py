@@ -46,7 +46,7 @@ def test_doctor_finds_nothing_where_all_is_well(overdracht: Overdracht) -> None:
 
     assert found.code == 0, found.words
     assert all(each["good"] for each in found.json["findings"])
-    assert len(found.json["findings"]) == 16
+    assert len(found.json["findings"]) == 17
 
 
 def test_doctor_looks_while_a_server_runs(overdracht: Overdracht, server: Services) -> None:

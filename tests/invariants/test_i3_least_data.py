@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from consent.notices import read_notice
 from exchange.flows.administer import apply_documents, apply_notices
 from exchange.samples import directory_documents, samples
+from policies.risk_analysis import RISK_ANALYSIS
 from policies.vocabulary import OrganisationType
 from tests.builders import Broker, logged, next_version, query
 from tests.invariants.asking import Asked
 from tests.invariants.oracle import FIELDS, SECTIONS, may_leave, may_use
 from tests.invariants.whole_file import whole_file
+from tests.policies.test_risk_analysis import completed
 
 DOCUMENTS = directory_documents()
 ORGANISATIONS = DOCUMENTS["organisation"]
@@ -30,6 +32,8 @@ STANDING = [
     for flow in agreement["flows"]
 ]
 TEMPLATE = DOCUMENTS["agreement"]["PR-2026-001"]
+WEIGHED = {f"{code}/1.0": completed(code) for code in ("P1", "P3", "P4")}
+"""Of each purpose that may use a special section; without, its agreements are not in force."""
 DRAWN = "PR-2026-900"
 """The agreement that is applied anew for every example."""
 
@@ -138,7 +142,7 @@ def situations(draw: st.DrawFn) -> Situation:
     denials: st.SearchStrategy[dict[str, Any]] = st.builds(
         dict, sections=few, recipient=st.sampled_from(whom)
     )
-    flows: st.SearchStrategy[dict[str, Any]] = st.builds(
+    any_flow: st.SearchStrategy[dict[str, Any]] = st.builds(
         dict,
         **{"from": st.just([holder]), "to": st.just([recipient])},
         purposes=st.just([purpose]),
@@ -148,6 +152,7 @@ def situations(draw: st.DrawFn) -> Situation:
         operations=OPERATIONS,
         onward=st.just(False),  # noqa: FBT003 - a value of the document
     )
+    flows = any_flow.filter(lambda each: not {*each["extra_fields"]} & {*each["excluded_fields"]})
     consent = {
         "functions": draw(
             st.sampled_from([["explicit_mandate"], ["secrecy_release", "explicit_mandate"]])
@@ -178,6 +183,7 @@ def prepared(broker: Broker, situation: Situation) -> str:
         party["org"] = organisation
     limited = ORGANISATIONS[situation.recipient] | situation.limits
     documents = {
+        RISK_ANALYSIS: WEIGHED,
         "agreement": {DRAWN: next_version(agreement)},
         "organisation": ORGANISATIONS | {situation.recipient: limited},
     }

@@ -15,9 +15,8 @@ from exchange.operations import OperationRefused
 from exchange.samples import DATA, directory_documents, samples
 from exchange.security.agreement_signatures import sign_text
 from exchange.services import SHARD, Services
-from tests.builders import Broker, Story, logged
+from tests.builders import Broker, Story, logged, put_agreement
 from tests.cases.uniform import reasons
-from tests.exchange.test_simulating import put_agreement
 
 SAMPLE = samples()["cl-0004"]
 HOLDER = SAMPLE.holder

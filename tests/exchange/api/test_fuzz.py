@@ -43,6 +43,7 @@ MEANINGS = re.compile(
     r"|(from|until|checked_by):missing|(from|until):no_such_day|until:over"
     r"|reference:not_a_hash|client:(said_no|objects|too_many)"
     r"|organisation:unknown|state:no_such_state"  # of no directory, not of that box
+    r"|document(\..*)?:(does_not_fit|not_a_party|can_not_be_applied)"  # to this directory
     r"|body:pdf_png_or_jpeg_needed"  # told by its first bytes
     r"|.*\.max_uses:invalid"
     r"|.*\.(on|from|until):invalid"  # a 29 February of a year that has none

@@ -7,9 +7,9 @@ import pytest
 from httpx2 import Response
 
 from consent.notices import read_notice
-from exchange.flows.administer import apply_documents, apply_notices
+from exchange.flows.administer import apply_notices
 from exchange.samples import DATA, Sample, directory_documents, samples
-from tests.builders import Broker
+from tests.builders import Broker, put_agreement
 from tests.cases.questions import PROOF, answered, asked, at_partner, inbox
 from tests.exchange.test_mergers import merge
 
@@ -104,12 +104,11 @@ def test_a_renewal_goes_to_no_successor_that_the_purpose_has_not(broker: Broker)
 def test_a_text_with_blanks_is_refused_by_the_name_of_each(broker: Broker) -> None:
     """Nobody knows the contact of a controller that is in no agreement."""
     handle = broker.registered(JOINT)
-    for id, body in directory_documents()["agreement"].items():
+    for body in directory_documents()["agreement"].values():
         parties = [each for each in body["parties"] if each["org"] != JOINT.holder]
         if len(parties) < len(body["parties"]):
             alone = {"parties": parties, "flows": []}
-            changed = {"agreement": {id: dict(body) | alone}}
-            broker.services.writer.submit(apply_documents, changed).result()
+            broker.services.writer.submit(put_agreement, dict(body) | alone).result()
 
     for answer in said(broker, JOINT, handle):
         blanks = [f"notice.{name}" for name in ("contact", "dpo", "protocol_url")]
