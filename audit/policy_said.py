@@ -27,7 +27,8 @@ def last_policy(connection: Connection, *, shard: int) -> str | None:
     body = None if index is None else _leaf(connection, shard, index)
     if body is None:
         return None
-    return str(body["e"]["new"] if body["k"] == "policy.changed" else body["pv"])
+    named: str | None = body["e"]["new"] if body["k"] == "policy.changed" else body.get("pv")
+    return named
 
 
 def last_applied(connection: Connection, *, shard: int, what: str) -> str | None:

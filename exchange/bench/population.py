@@ -29,6 +29,8 @@ from policies.deposit import read_deposit
 from policies.vocabulary import Handle, OrganisationId
 
 HOLDER, PARTNER = OrganisationId("destap-ww"), OrganisationId("vdab-gent")
+MOST_PERSONS = 10_000_000
+"""The sample agreements are for some dozens a year; here as many come as are measured with."""
 _AT_ONCE = 200
 CONSENT: dict[str, Any] = {
     "functions": ["gdpr_basis"],
@@ -60,7 +62,10 @@ class Population:
 def populate(services: Services, clients: int) -> Population:
     """Make the directory, two applications and the clients, through the product's own commands."""
     submit = services.writer.submit
-    submit(apply_documents, directory_documents()).result()
+    documents = directory_documents()
+    for each in documents["agreement"].values():
+        each["volume"] = {"persons_per_year": MOST_PERSONS}
+    submit(apply_documents, documents).result()
     notices = [
         read_notice(path.read_bytes()) for path in sorted(Path(DATA / "notices").glob("*.md"))
     ]
